@@ -1,0 +1,42 @@
+# Every target prints what it does. PYTHON is used as it is when a virtual environment is active, else .venv is made.
+ifdef VIRTUAL_ENV
+PYTHON := $(VIRTUAL_ENV)/bin/python
+SETUP :=
+else
+PYTHON := .venv/bin/python
+SETUP := .venv/stamp
+endif
+export PYTHONPATH := $(CURDIR)/src
+
+.PHONY: help setup demo test check bench generate lock
+
+help: ## say what the targets do
+	@sed -n 's/^\([a-z]*\):.*## /\1  /p' Makefile
+
+setup: $(SETUP) ## make .venv with the pinned dependencies and sgnus itself (does nothing when it is current)
+
+.venv/stamp: requirements.lock pyproject.toml tools/setup.sh
+	@tools/setup.sh
+
+demo: $(SETUP) ## run the demo: 12 nodes, a photograph, two crashes
+	@echo "demo: a private network of 12 nodes on this machine"
+	@$(PYTHON) -c "import sys; from sgnus.frontends.cli import main; sys.exit(main())" demo
+
+check: $(SETUP) ## format, lint, types, import rules, tidy and the fast tests
+	@PYTHON=$(PYTHON) tools/run_tests.sh check
+
+test: $(SETUP) ## check, then ports, simulation, interop and whole-system tests
+	@PYTHON=$(PYTHON) tools/run_tests.sh check ports sim interop whole
+
+bench: $(SETUP) ## print the figures of docs/performance.md, measured here and now
+	@echo "bench: each figure beside what it is compared with"
+	@$(PYTHON) -m bench
+
+generate: $(SETUP) ## write proto and Python from api/sgnus.yaml
+	@echo "generate: proto/ and src/sgnus/messages/v1/ from api/sgnus.yaml"
+	@$(PYTHON) -m tools.generate
+
+lock: $(SETUP) ## pin every dependency with its hashes in requirements.lock
+	@echo "lock: requirements.lock from pyproject.toml and requirements-dev.in"
+	@$(PYTHON) -m piptools compile --quiet --generate-hashes --allow-unsafe --strip-extras --no-emit-index-url \
+	    --no-emit-find-links --no-emit-trusted-host --output-file=requirements.lock pyproject.toml requirements-dev.in

@@ -1,0 +1,32 @@
+"""Runs every measurement of this folder, or those that are named: `python -m bench noop image`, `make bench`.
+
+BENCH_QUICK=1 takes small sizes and one round, to see that everything runs.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from pathlib import Path
+
+from bench._figures import told_load
+
+
+def main() -> int:
+    """Exit status 2 for a name that there is not."""
+    found = sorted(file.stem for file in Path(__file__).parent.glob("*.py") if not file.stem.startswith("_"))
+    wanted = sys.argv[1:] or found
+    for name in wanted:
+        if name not in found:
+            sys.stderr.write(f"There is no measurement {name!r}; there are: {', '.join(found)}.\n")
+            return 2
+    sys.argv = sys.argv[:1]  # a measurement's own options belong to it alone
+    for name in wanted:
+        module = importlib.import_module(f"bench.{name}")
+        print(f"== {name}: {(module.__doc__ or '').strip().splitlines()[0]} (load {told_load()})", flush=True)
+        module.main()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,87 @@
+"""What a message must pass before anybody here sees it, in order of cost: size, topic, budget, seen before,
+signature.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from collections.abc import Container
+from typing import Any, Final
+
+from libp2p.peer.id import ID
+from libp2p.pubsub.pb import rpc_pb2
+
+from sgnus.adapters.gossip.budget import NeighbourAllowance, NeighbourBudget
+from sgnus.adapters.gossip.seen import SeenMessages
+from sgnus.crypto.identity import key_of_multihash, verify_key
+from sgnus.messages.limits import GOSSIP_BUDGETS_MAX, GOSSIP_BYTES_MAX
+
+SIGNING_PREFIX: Final = b"libp2p-pubsub:"
+_SEQUENCE_BYTES: Final = 8
+
+
+class MessageGate:
+    """The checks of messages, with the budgets of neighbours and the ids that were seen lately.
+
+    A budget outlives its neighbour's connection: else a reconnect would buy a new one.
+    """
+
+    def __init__(self, own_id: ID, topics: Container[str], allowance: NeighbourAllowance) -> None:
+        self.seen = SeenMessages()
+        self._own_id = own_id.to_bytes()
+        self._topics = topics
+        self._allowance = allowance
+        self._budgets: OrderedDict[ID, NeighbourBudget] = OrderedDict()
+
+    def allows_frame(self, neighbour: ID, frame_bytes: int) -> bool:
+        """Charge a frame to the neighbour that sent it."""
+        return self._budget(neighbour).allows_frame(frame_bytes, _now_ms())
+
+    def note(self, message: Any) -> None:
+        """From now on this message is a duplicate."""
+        self.seen.add(message_id(message), _now_ms())
+
+    def refusal(self, neighbour: ID, message: Any) -> str | None:
+        """The counter of the first check that the message fails; None when it passes."""
+        if len(message.data) > GOSSIP_BYTES_MAX:
+            return "dropped_oversize"
+        if len(message.topicIDs) != 1 or len(message.seqno) != _SEQUENCE_BYTES:
+            return "dropped_malformed"
+        if message.topicIDs[0] not in self._topics:
+            return "dropped_unsubscribed"
+        if not self._budget(neighbour).allows_message(_now_ms()):
+            return "dropped_over_budget"
+        if message.from_id == self._own_id:
+            return "own_echoes"
+        if self.seen.has(message_id(message)):
+            return "duplicates"
+        return None if has_valid_signature(message) else "dropped_bad_signature"
+
+    def _budget(self, neighbour: ID) -> NeighbourBudget:
+        if neighbour not in self._budgets:
+            self._budgets[neighbour] = NeighbourBudget(self._allowance, _now_ms())
+            while len(self._budgets) > GOSSIP_BUDGETS_MAX:
+                self._budgets.popitem(last=False)
+        self._budgets.move_to_end(neighbour)
+        return self._budgets[neighbour]
+
+
+def message_id(message: Any) -> bytes:
+    """The default id of the gossipsub specification, as raw bytes."""
+    return bytes(message.from_id + message.seqno)
+
+
+def has_valid_signature(message: Any) -> bool:
+    """Whether the author that the message names signed it; the key is the one inside its peer id."""
+    public_key = key_of_multihash(message.from_id)
+    if public_key is None:
+        return False
+    signed = rpc_pb2.Message(
+        data=message.data, topicIDs=message.topicIDs, from_id=message.from_id, seqno=message.seqno
+    )
+    return verify_key(public_key, SIGNING_PREFIX + signed.SerializeToString(), message.signature)
+
+
+def _now_ms() -> int:
+    return time.monotonic_ns() // 1_000_000

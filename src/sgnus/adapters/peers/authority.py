@@ -1,0 +1,58 @@
+"""Who calls, and whether it may: asked at every call, because a removed peer keeps its open connection."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+from sgnus.adapters.peers.certificates import author_of_leaf
+from sgnus.adapters.peers.directory import Directory
+from sgnus.messages.errors import PeerFault, WorldFault
+from sgnus.messages.ids import PeerId
+from sgnus.messages.limits import PEER_CALLS_PER_PEER_MAX
+
+TLS_VERSION: Final = b"TLSv1.3"
+
+
+class Gate:
+    """Reads the caller from its certificate's issuer, and lets it in if it is admitted and has the right."""
+
+    def __init__(self, directory: Directory, count: Callable[[str], None]) -> None:
+        self._directory = directory
+        self._count = count
+        self._calls: Counter[PeerId] = Counter()
+
+    @contextmanager
+    def admitted(
+        self, context: Any, method: str, may_call: Callable[[PeerId, str], bool]
+    ) -> Iterator[PeerId]:
+        """The caller, for the time of its call. PeerFault when it is refused, WorldFault when it calls too much."""
+        peer = caller_of(context.auth_context())
+        if not self._directory.is_admitted(peer):
+            self._count("calls of removed peers")
+            raise PeerFault("this node does not know you (any more)")
+        if not may_call(peer, method):
+            self._count("calls without a right")
+            raise PeerFault(f"you may not call {method} now")
+        if self._calls[peer] >= PEER_CALLS_PER_PEER_MAX:
+            self._count("calls too many")
+            raise WorldFault(f"more than {PEER_CALLS_PER_PEER_MAX} calls at once")
+        self._calls[peer] += 1
+        try:
+            yield peer
+        finally:
+            self._calls[peer] -= 1
+            if not self._calls[peer]:
+                del self._calls[peer]
+
+
+def caller_of(auth: Any) -> PeerId:
+    """The peer at the other end of a TLS connection; PeerFault when it is not proven."""
+    if next(iter(auth.get("ssl_tls_version", ())), b"") != TLS_VERSION:
+        raise PeerFault("TLS 1.3 is asked for")
+    certificates = list(auth.get("x509_pem_cert", ()))
+    if len(certificates) != 1:
+        raise PeerFault("a client certificate is asked for")
+    return author_of_leaf(bytes(certificates[0]))

@@ -1,0 +1,60 @@
+"""gRPC channels to peers: TLS bound to a peer id, lean options."""
+
+from __future__ import annotations
+
+from typing import Any, Final, cast
+
+import grpc
+import grpc.aio
+
+from sgnus.adapters.peers.certificates import Leaf, authority_pem
+from sgnus.messages.ids import PeerId
+from sgnus.messages.limits import GRPC_MESSAGE_BYTES_MAX, PEER_STREAMS_PER_CONNECTION_MAX
+from sgnus.messages.v1.types import Endpoint
+
+SERVICE: Final = "sgnus.v1.Peer"
+
+COMMON: Final[tuple[tuple[str, Any], ...]] = (
+    ("grpc.max_receive_message_length", GRPC_MESSAGE_BYTES_MAX),
+    ("grpc.max_send_message_length", GRPC_MESSAGE_BYTES_MAX),
+    ("grpc.max_metadata_size", 16 * 1024),
+    ("grpc.enable_channelz", 0),
+)
+SERVER: Final[tuple[tuple[str, Any], ...]] = (
+    *COMMON,
+    # Without it a second node on the port would share it silently.
+    ("grpc.so_reuseport", 0),
+    ("grpc.max_concurrent_streams", PEER_STREAMS_PER_CONNECTION_MAX),
+    ("grpc.server_handshake_timeout_ms", 5_000),
+)
+CLIENT: Final[tuple[tuple[str, Any], ...]] = (
+    *COMMON,
+    # A connection of its own for each channel, so that a new attempt never waits for an old one's back-off.
+    ("grpc.use_local_subchannel_pool", 1),
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 2_000),
+    ("grpc.max_reconnect_backoff_ms", 1_000),
+    ("grpc.enable_retries", 0),
+    ("grpc.service_config_disable_resolution", 1),
+    # Links between peers are direct.
+    ("grpc.enable_http_proxy", 0),
+)
+
+
+# grpc's stubs know neither raw bytes without serializers nor calls without an iterator.
+Channel = Any
+EOF: Final[Any] = cast(Any, grpc.aio).EOF
+
+
+def open_channel(peer: PeerId, endpoint: Endpoint, leaf: Leaf) -> Channel:
+    """A channel to `endpoint` that only the holder of `peer`'s key can answer."""
+    credentials = grpc.ssl_channel_credentials(authority_pem(peer), leaf.key_pem, leaf.certificate_pem)
+    host = f"[{endpoint.host}]" if ":" in endpoint.host else endpoint.host
+    # The name is for the TLS stack only: what authenticates is that nobody else's leaf verifies under this root.
+    options = (*CLIENT, ("grpc.ssl_target_name_override", str(peer)))
+    return grpc.aio.secure_channel(f"{host}:{endpoint.port}", credentials, options=options)
+
+
+def path(method: str) -> str:
+    """The full name of a method."""
+    return f"/{SERVICE}/{method}"

@@ -1,0 +1,200 @@
+"""`Peers` over gRPC: mutual TLS bound to peer ids, one stream per pair, calls beside it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import grpc
+import grpc.aio
+
+from sgnus.adapters.peers.authority import Gate
+from sgnus.adapters.peers.budget import ReadBudget
+from sgnus.adapters.peers.calls import Channels, GrpcCalls
+from sgnus.adapters.peers.certificates import Leaf, make_leaf
+from sgnus.adapters.peers.channels import SERVER
+from sgnus.adapters.peers.directory import Directory, roots_of
+from sgnus.adapters.peers.events import Events
+from sgnus.adapters.peers.exchange import Callee, Caller
+from sgnus.adapters.peers.hello import Greeting
+from sgnus.adapters.peers.pairs import Pairs
+from sgnus.adapters.peers.server import PeerServer
+from sgnus.adapters.peers.streams import Surroundings
+from sgnus.crypto.identity import Identity
+from sgnus.messages.errors import OurFault, UserFault
+from sgnus.messages.ids import NetworkId, PeerId
+from sgnus.messages.limits import (
+    ADDRESS_LIFE_MS_MAX,
+    LINGER_MS_MAX,
+    PEER_CALLS_MAX,
+    PEER_MESSAGE_BYTES_MAX,
+)
+from sgnus.messages.v1.types import Endpoint, SignedEnvelope
+from sgnus.ports import PeerEvent, PeerService
+from sgnus.wire.envelope import seal_address
+
+STOP_S_MAX: Final = 3.0
+
+
+def wall_ms() -> int:
+    """Unix time; used for the coarse expiry of address records alone."""
+    return time.time_ns() // 1_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Self:
+    """Who this node is to its peers. `boot` rises with each start of the process."""
+
+    identity: Identity
+    network: NetworkId
+    boot: int
+    now_ms: Callable[[], int] = wall_ms
+    budget: ReadBudget = field(default_factory=ReadBudget)
+
+
+class GrpcPeers:
+    """Implements `Peers`."""
+
+    def __init__(self, own: Self) -> None:
+        self._own = own
+        self._counts: Counter[str] = Counter()
+        self._leaf = make_leaf(own.identity)
+        self._events = Events()
+        self._directory = Directory(own.network, own.now_ms, lambda peer: peer in self._pairs)
+        self._greeting = Greeting(own.network, own.boot, self._directory)
+        self._channels = Channels(self._directory, self._leaf)
+        self._calls = GrpcCalls(self._channels)
+        self._pairs = Pairs(
+            Surroundings(
+                own=own.identity.peer_id,
+                events=self._events,
+                dial=Caller(self._directory, self._greeting, self._leaf).dial,
+                is_reachable=lambda peer: bool(self._directory.endpoints(peer)),
+                count=self._count,
+            )
+        )
+        self._server: grpc.aio.Server | None = None
+
+    async def start(
+        self, service: PeerService, deliver: Callable[[PeerEvent], bool], *, host: str, port: int
+    ) -> Endpoint:
+        """See `Peers`."""
+        own = self._own
+        callee = Callee(self._greeting, self._pairs, self._events, self._count)
+        calls = PeerServer(service, Gate(self._directory, self._count), own.budget, callee.serve)
+        server = grpc.aio.server(options=SERVER, maximum_concurrent_rpcs=PEER_CALLS_MAX)
+        server.add_generic_rpc_handlers((calls.handlers(),))
+        credentials = _credentials(self._directory, self._leaf, own.identity.peer_id)
+        port = _listen(server, host, port, credentials)
+        endpoint, now_ms = Endpoint(host=host, port=port), own.now_ms()
+        record = seal_address(
+            own.identity,
+            own.network,
+            endpoints=(endpoint,),
+            sequence=now_ms,
+            expires_ms=now_ms + ADDRESS_LIFE_MS_MAX,
+        )
+        self.announce(record)
+        self._events.deliver_to(deliver)
+        await server.start()
+        self._server = server
+        return endpoint
+
+    @property
+    def calls(self) -> GrpcCalls:
+        """See `Peers`."""
+        return self._calls
+
+    @property
+    def address(self) -> SignedEnvelope:
+        """See `Peers`."""
+        if self._greeting.address is None:
+            raise OurFault("peers were asked for the address before start")
+        return self._greeting.address
+
+    @property
+    def counters(self) -> Mapping[str, int]:
+        """What was refused or dropped, by reason."""
+        return dict(self._counts)
+
+    def announce(self, record: SignedEnvelope) -> None:
+        """See `Peers`."""
+        self._greeting.address = record
+
+    def admit(self, record: SignedEnvelope) -> bool:
+        """See `Peers`."""
+        peer = PeerId(record.author)
+        if peer == self._own.identity.peer_id or not self._directory.admit(record):
+            return False
+        self._pairs.learnt(peer)
+        return True
+
+    def remove(self, peer: PeerId) -> None:
+        """See `Peers`."""
+        self._directory.remove(peer)
+        self._pairs.drop(peer, "removed here")
+
+    def open(self, peer: PeerId) -> None:
+        """See `Peers`."""
+        if peer != self._own.identity.peer_id:
+            self._pairs.want(peer)
+
+    def close(self, peer: PeerId) -> None:
+        """See `Peers`."""
+        self._pairs.unwant(peer)
+
+    def send(self, peer: PeerId, message: bytes, *, urgent: bool = False) -> bool:
+        """See `Peers`."""
+        if not 0 < len(message) <= PEER_MESSAGE_BYTES_MAX:
+            raise OurFault(f"a message of {len(message)} bytes to a peer")
+        return self._pairs.send(peer, message, urgent=urgent)
+
+    def connected(self) -> Sequence[PeerId]:
+        """See `Peers`."""
+        return self._pairs.connected()
+
+    async def stop(self) -> None:
+        """See `Peers`. Bounded, whatever the other sides do."""
+        await self._pairs.stop(LINGER_MS_MAX / 1000)
+        await self._channels.close_all()
+        if self._server is not None:
+            server, self._server = self._server, None
+            # Its streams are over; what it may still wait for must not keep us.
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(STOP_S_MAX):
+                    await server.stop(0)
+        self._events.stop()
+
+    def _count(self, what: str) -> None:
+        self._counts[what] += 1
+
+
+def _credentials(directory: Directory, leaf: Leaf, own: PeerId) -> grpc.ServerCredentials:
+    """TLS that admits whom the directory knows. Our own root keeps the set from being empty."""
+    ours = roots_of((own,))
+
+    def configuration(roots: bytes) -> grpc.ServerCertificateConfiguration:
+        pair = (leaf.key_pem, leaf.certificate_pem)
+        return grpc.ssl_server_certificate_configuration([pair], ours + roots)
+
+    def changed() -> Any:
+        roots = directory.changed_roots()
+        return None if roots is None else configuration(roots)
+
+    return grpc.dynamic_ssl_server_credentials(configuration(b""), changed, True)
+
+
+def _listen(server: grpc.aio.Server, host: str, port: int, credentials: grpc.ServerCredentials) -> int:
+    name = f"[{host}]" if ":" in host else host
+    try:
+        return server.add_secure_port(f"{name}:{port}", credentials)
+    except RuntimeError:
+        raise UserFault(
+            f"cannot listen on {host} port {port}: another program has it, or this machine "
+            "has no such address; stop that program, or choose another port"
+        ) from None

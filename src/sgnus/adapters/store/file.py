@@ -1,0 +1,142 @@
+"""The database file: its schema, its health, and what is said when it fails."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from sgnus.messages.errors import WorldFault
+
+SCHEMA_VERSION: Final = 1
+BUSY_MS_MAX: Final = 5_000
+CACHE_KIB: Final = 2_048
+CHECKED_BYTES_MAX: Final = 32 * 1024 * 1024
+CORRUPT_FILES_MAX: Final = 10_000
+
+SCHEMA: Final = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
+CREATE TABLE entries (
+    number INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE, job BLOB NOT NULL, kind INTEGER NOT NULL,
+    author TEXT NOT NULL, raw BLOB NOT NULL
+);
+CREATE INDEX entries_by_job ON entries (job);
+CREATE TABLE jobs (
+    job BLOB PRIMARY KEY, id BLOB NOT NULL UNIQUE, author TEXT NOT NULL, open INTEGER NOT NULL,
+    priority INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX jobs_open ON jobs (priority DESC, id) WHERE open = 1;
+CREATE INDEX jobs_by_author ON jobs (author, id);
+CREATE TABLE facts (
+    namespace TEXT NOT NULL, key TEXT NOT NULL, value BLOB NOT NULL, PRIMARY KEY (namespace, key)
+) WITHOUT ROWID;
+INSERT INTO meta VALUES ('closed', 1);
+"""
+
+
+class CorruptFile(sqlite3.DatabaseError):
+    """The file is a database no more."""
+
+
+def open_file(path: Path) -> tuple[sqlite3.Connection, Sequence[str]]:
+    """A connection to a sound database of our schema, and what the operator must be told."""
+    try:
+        return _connect(path), ()
+    except sqlite3.DatabaseError as error:
+        if not _is_corruption(error):
+            raise
+    aside = _set_aside(path)
+    notice = (
+        f"The database {path} was corrupt. It was set aside as {aside}, and an empty one begun: jobs come back from"
+        " peers; what only this node knew (its votes, its own unsent entries) is in the file set aside."
+    )
+    return _connect(path), (notice,)
+
+
+def close_file(connection: sqlite3.Connection) -> None:
+    """Close, and note that it was closed in order. A disk that fails now has nothing more to lose."""
+    try:
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("UPDATE meta SET value = 1 WHERE key = 'closed'")
+    except sqlite3.Error:
+        pass  # the next opening checks the file
+    finally:
+        connection.close()
+
+
+def world_fault(path: Path, error: BaseException) -> WorldFault:
+    """A sentence: what is wrong with which file, and what to do."""
+    text = str(error)
+    if "full" in text:
+        return WorldFault(
+            f"The disk that holds {path} is full: free some space; nothing acknowledged is lost."
+        )
+    if isinstance(error, OSError) and "schema" in text:
+        return WorldFault(
+            f"The database {text}: use the version of sgnus that wrote it, or move the file away."
+        )
+    if isinstance(error, OSError) or any(
+        word in text for word in ("readonly", "unable to open", "permission")
+    ):
+        return WorldFault(
+            f"The database {path} cannot be written ({text}): check the permissions of its folder."
+        )
+    if isinstance(error, sqlite3.DatabaseError) and _is_corruption(error):
+        return WorldFault(f"The database {path} is corrupt ({text}): restart the node, which sets it aside.")
+    if "locked" in text:
+        return WorldFault(f"The database {path} is in use by another process: stop that one first.")
+    return WorldFault(f"The database {path} failed: {text}.")
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    connection = sqlite3.connect(
+        path, isolation_level=None, check_same_thread=False, timeout=BUSY_MS_MAX / 1000
+    )
+    try:
+        connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        if version not in (0, SCHEMA_VERSION):
+            raise OSError(f"{path} has schema {version}, this program knows schema {SCHEMA_VERSION}")
+        connection.execute("PRAGMA journal_mode = WAL")
+        _prepare(connection, path, is_new=version == 0)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _prepare(connection: sqlite3.Connection, path: Path, *, is_new: bool) -> None:
+    if is_new:
+        # All or nothing: a crash in between leaves an empty file.
+        connection.executescript(f"BEGIN IMMEDIATE; {SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
+    row = connection.execute("SELECT value FROM meta WHERE key = 'closed'").fetchone()
+    if row != (1,) or path.stat().st_size <= CHECKED_BYTES_MAX:
+        # A bad page would else be found much later, and by a caller. Reading all of a big file takes long, so a big one
+        # is checked only when it was not closed in order.
+        (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+        if verdict != "ok":
+            raise CorruptFile(f"file is malformed: {verdict}")
+    connection.execute("UPDATE meta SET value = 0 WHERE key = 'closed'")
+
+
+def _is_corruption(error: sqlite3.DatabaseError) -> bool:
+    text = str(error)
+    return "malformed" in text or "not a database" in text or "no such table" in text
+
+
+def _set_aside(path: Path) -> Path:
+    """Rename the file and what belongs to it to the first free `<name>.corrupt-<n>`."""
+    for number in range(1, CORRUPT_FILES_MAX):
+        aside = path.with_name(f"{path.name}.corrupt-{number}")
+        if not aside.exists():
+            break
+    else:
+        raise OSError(f"too many files {path.name}.corrupt-<n> beside {path}: delete some")
+    path.rename(aside)
+    for suffix in ("-wal", "-shm"):
+        beside = path.with_name(path.name + suffix)
+        if beside.exists():
+            beside.rename(aside.with_name(aside.name + suffix))
+    return aside

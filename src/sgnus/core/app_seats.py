@@ -1,0 +1,104 @@
+"""An app that processes on this node: it takes, keeps and gives back the one seat. The pool gives way to it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sgnus.core import asking, moving
+from sgnus.core import effects as fx
+from sgnus.core import inputs as ins
+from sgnus.core.room import Phase
+from sgnus.messages.ids import BlockId
+from sgnus.messages.v1.types import (
+    CloseReason,
+    RoomJoinStatus,
+)
+
+if TYPE_CHECKING:
+    from sgnus.core.node import NodeCore
+
+
+@dataclass(slots=True)
+class AppSeat:
+    """An app processes on this node: in this room, or (token) still asking for it."""
+
+    job: BlockId
+    microjob: int
+    token: int | None
+
+
+def answer_app(node: NodeCore, status: RoomJoinStatus, detail: str) -> None:
+    app = node.app
+    if app is None or app.token is None:
+        return
+    host = node.room.host if node.room is not None else ""
+    node.out.append(fx.AnswerApp(app.token, status, host, app.microjob, detail))
+    if status is RoomJoinStatus.OK:
+        app.token = None
+    else:
+        node.app = None
+
+
+def app_joins(node: NodeCore, given: ins.AppJoins, now_ms: int) -> None:
+    """An app wants this room: our pool gives way, since we sit in one room at a time."""
+    room = node.room
+    if (
+        room is not None
+        and room.seat.by_app
+        and (room.seat.job, room.seat.microjob) == (given.job, given.microjob)
+    ):
+        node.out.append(fx.AnswerApp(given.token, RoomJoinStatus.OK, room.host, given.microjob, ""))
+        return
+    if node.app is not None:
+        node.out.append(
+            fx.AnswerApp(given.token, RoomJoinStatus.BUSY, "", given.microjob, "an app has a seat already")
+        )
+        return
+    lobby = node.jobs.get(given.job)
+    known = lobby.room_of(given.microjob, now_ms) if lobby else None
+    if lobby is None or known is None or known.host == node.pen.peer:
+        detail = "no such room is known"
+        status = RoomJoinStatus.ROOM_DOES_NOT_EXIST
+        node.out.append(fx.AnswerApp(given.token, status, "", given.microjob, detail))
+        return
+    moving.leave(node, None, now_ms)
+    node.room, node.search.pending = None, None
+    node.app = AppSeat(given.job, given.microjob, given.token)
+    asking.ask(node, lobby, known, now_ms)
+
+
+def app_hosts(node: NodeCore, given: ins.AppHosts, now_ms: int) -> None:
+    """An app asks us to host: by votes where its host is gone, else by founding the next microjob without a room."""
+    room = node.room
+    if room is not None and given.microjob == room.seat.microjob and room.seat.job == given.job:
+        room.ballot.hurry = True
+        node.to_room(node.pen.peer, ins.Tick(), now_ms)
+        node.out.append(fx.AnswerApp(given.token, RoomJoinStatus.OK, room.host, room.seat.microjob, ""))
+        return
+    lobby = node.jobs.get(given.job)
+    free = lobby.without_room(now_ms) if lobby else []
+    if given.microjob is not None:
+        free = [number for number in free if number == given.microjob]
+    if lobby is None or not free or node.app is not None:
+        detail = "no microjob of this job is without a room"
+        status = RoomJoinStatus.BUSY if node.app is not None else RoomJoinStatus.DONE
+        node.out.append(fx.AnswerApp(given.token, status, "", given.microjob or 0, detail))
+        return
+    moving.leave(node, None, now_ms)
+    node.app = AppSeat(given.job, free[0], None)
+    moving.found(node, lobby, free[0], now_ms, by_app=True)
+    node.out.append(fx.AnswerApp(given.token, RoomJoinStatus.OK, node.pen.peer, free[0], ""))
+
+
+def app_leaves(node: NodeCore, given: ins.AppLeaves, now_ms: int) -> None:
+    """The app is gone or has had enough."""
+    room = node.room
+    had = node.app is not None and (node.app.job, node.app.microjob) == (given.job, given.microjob)
+    if had and room is not None and room.seat.by_app:
+        alone = room.phase is Phase.HOST and len(room.roster.peers) == 1
+        moving.leave(node, CloseReason.EXPIRED if alone else None, now_ms)
+    if had:
+        node.app = None
+    status = RoomJoinStatus.OK if had else RoomJoinStatus.ROOM_DOES_NOT_EXIST
+    node.out.append(fx.AnswerApp(given.token, status, "", given.microjob, ""))

@@ -1,0 +1,94 @@
+"""Votes for a new host: when to stand, whom to vote for, what proves a claim.
+
+A claim of epoch e stands on a list signed by the host of an earlier epoch and on votes of more than half of that list's
+members other than that host. Anybody can check it, at any distance in epochs. A member persists one vote per epoch.
+DESIGN section 8, "Epochs".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from sgnus.core.pen import Pen
+from sgnus.core.roster import Roster, rank, read
+from sgnus.messages.errors import PeerFault
+from sgnus.messages.ids import PeerId
+from sgnus.messages.limits import EPOCHS_AHEAD_MAX, STAGGER_MS
+from sgnus.messages.v1.types import OnHostChanged, SignedEnvelope, SignedKind, Vote
+
+
+@dataclass(slots=True)
+class Ballot:
+    """This peer's part in the elections of one room."""
+
+    voted: dict[int, PeerId] = field(default_factory=dict)
+    epoch: int = 0
+    votes: dict[PeerId, SignedEnvelope] = field(default_factory=dict)
+    until_ms: int = 0
+    since_ms: int | None = None
+    waiting: dict[PeerId, int] = field(default_factory=dict)
+    claim: OnHostChanged | None = None
+    hurry: bool = False
+
+    def stand(self, epoch: int, own: SignedEnvelope, me: PeerId, until_ms: int) -> None:
+        """Become a candidate of `epoch`, with our own vote."""
+        self.epoch, self.votes, self.until_ms = epoch, {me: own}, until_ms
+
+    def rest(self) -> None:
+        """The election is over, one way or the other; the claim that made the current epoch is kept for the late."""
+        self.epoch, self.votes, self.since_ms, self.hurry = 0, {}, None, False
+        self.waiting.clear()
+
+
+def electors(base: Roster) -> tuple[PeerId, ...]:
+    """Who may vote: the members other than the host that is suspected."""
+    return tuple(peer for peer in base.peers if peer != base.host)
+
+
+def has_quorum(base: Roster, votes: int) -> bool:
+    """More than half of the electors."""
+    return 2 * votes > len(electors(base))
+
+
+def stand_at_ms(base: Roster, epoch: int, me: PeerId, suspected_ms: int) -> int:
+    """When this peer's turn to stand comes: the ranks of the electors stagger the claims."""
+    order = sorted(electors(base), key=lambda peer: rank(base.instance, epoch, peer))
+    return suspected_ms + STAGGER_MS * order.index(me)
+
+
+def cast(pen: Pen, base: Roster, epoch: int, candidate: PeerId) -> SignedEnvelope:
+    """This peer's signed vote."""
+    vote = Vote(instance=base.instance, epoch=epoch, candidate=candidate, list=base.digest)
+    return pen.sign(SignedKind.VOTE, vote)
+
+
+def check_vote(pen: Pen, base: Roster, epoch: int, candidate: PeerId, envelope: SignedEnvelope) -> PeerId:
+    """The elector who gave this vote. Faults: PeerFault."""
+    vote = pen.open(envelope, SignedKind.VOTE, Vote)
+    named = (vote.instance, vote.epoch, vote.candidate, vote.list)
+    if named != (base.instance, epoch, candidate, base.digest):
+        raise PeerFault("the vote is for another claim")
+    voter = PeerId(envelope.author)
+    if voter not in electors(base):
+        raise PeerFault("the vote is of a peer that may not vote")
+    return voter
+
+
+def check_claim(pen: Pen, claim: OnHostChanged) -> tuple[Roster, Roster]:
+    """Check a claim to host; returns its base and the first list of its epoch. Faults: PeerFault."""
+    base, first = read(pen, claim.base), read(pen, claim.list)
+    host = PeerId(claim.host)
+    if (base.instance, first.instance) != (claim.instance, claim.instance):
+        raise PeerFault("the claim's lists are of another instance")
+    if not base.epoch < claim.epoch == first.epoch or first.host != host or host not in electors(base):
+        raise PeerFault("the claim's epoch or host does not fit its lists")
+    if claim.epoch > base.epoch + EPOCHS_AHEAD_MAX:
+        raise PeerFault("the claim's epoch is too far ahead of its base")
+    if first.list.previous != base.digest or first.sequence != base.sequence + 1:
+        raise PeerFault("the claim's first list does not follow its base")
+    if any(peer not in base.peers for peer in first.peers):
+        raise PeerFault("the claim seats newcomers")
+    voters = {check_vote(pen, base, claim.epoch, host, vote) for vote in claim.votes}
+    if not has_quorum(base, len(voters)):
+        raise PeerFault("the claim has no majority")
+    return base, first

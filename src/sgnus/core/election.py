@@ -1,0 +1,192 @@
+"""How a room gets another host: suspect, stand, vote, claim. `ballot.py` has the rules, this file their use.
+
+Nobody who hears the host votes. A member that finds no quorum makes no claim: it goes back to the lobby.
+"""
+
+from __future__ import annotations
+
+from sgnus.core import ballot as ballots
+from sgnus.core import effects as fx
+from sgnus.core import roster as rosters
+from sgnus.core.membership import request_work
+from sgnus.core.room import Hosting, Phase, Room
+from sgnus.core.seating import announce_soon
+from sgnus.messages.errors import PeerFault
+from sgnus.messages.ids import PeerId
+from sgnus.messages.limits import (
+    DURATION_MS_MAX,
+    ELECTION_MS_MAX,
+    EPOCHS_AHEAD_MAX,
+    SILENCE_MS_MAX,
+    SUSPICION_MS,
+    TAKEOVER_GRACE_MS,
+    VOTE_MS_MAX,
+    VOTE_REQUESTS_PENDING_MAX,
+)
+from sgnus.messages.v1.types import (
+    OnHostChanged,
+    OnPeerListChanged,
+    Removal,
+    RemovalReason,
+    SignedEnvelope,
+    SignedKind,
+    Vote,
+    VoteGiven,
+    VoteRequest,
+)
+
+
+def watch_host(room: Room, now_ms: int) -> None:
+    """Suspect, stand when our turn comes, give up in time."""
+    ballot = room.ballot
+    _answer_waiting(room, now_ms)
+    if not room.pulse.is_gone(room.host, SILENCE_MS_MAX, now_ms):
+        if ballot.since_ms is not None:
+            ballot.rest()
+            room.phase = Phase.MEMBER
+        return
+    if ballot.since_ms is None:
+        ballot.since_ms = now_ms
+        room.tell(f"host {room.host[-6:]} is suspected")
+    if room.book.is_complete():
+        room.close("complete")
+    elif now_ms - ballot.since_ms > ELECTION_MS_MAX:
+        room.close("no quorum for another host")
+    elif room.phase is Phase.STANDING and now_ms >= ballot.until_ms:
+        room.phase = Phase.MEMBER
+    elif room.phase is Phase.MEMBER and now_ms >= stand_ms(room):
+        stand(room, now_ms)
+
+
+def next_epoch(room: Room) -> int:
+    """The epoch that we would stand for: the next in which we have not voted. No request can push it far ahead."""
+    epoch = max(room.roster.epoch, room.ballot.epoch) + 1
+    while epoch in room.ballot.voted:
+        epoch += 1
+    return epoch
+
+
+def stand_ms(room: Room) -> int:
+    """When our turn comes; at once if an app asks us to host."""
+    if room.ballot.hurry:
+        return room.ballot.until_ms
+    since = max(room.ballot.since_ms or 0, room.ballot.until_ms)
+    return ballots.stand_at_ms(room.roster, next_epoch(room), room.seat.me, since)
+
+
+def stand(room: Room, now_ms: int) -> None:
+    """Vote for ourselves and ask the others."""
+    epoch = next_epoch(room)
+    own = _vote(room, room.roster, epoch, room.seat.me)
+    room.ballot.stand(epoch, own, room.seat.me, now_ms + VOTE_MS_MAX)
+    room.phase = Phase.STANDING
+    room.tell(f"stands for epoch {epoch}")
+    electors = [peer for peer in ballots.electors(room.roster) if peer != room.seat.me]
+    request = VoteRequest(instance=room.seat.instance, epoch=epoch, base=room.roster.envelope)
+    room.say(request, electors)
+    _claim_if_elected(room, now_ms)
+
+
+def consider(room: Room, sender: PeerId, asked: VoteRequest, now_ms: int) -> None:
+    """Somebody stands. We vote once an epoch, on a list as new as ours, and only if we do not hear the host either."""
+    base = rosters.read(room.seat.pen, asked.base)
+    if base.instance != room.seat.instance or base.epoch > room.roster.epoch:
+        return
+    if base.digest != room.roster.digest:
+        if base.epoch < room.roster.epoch or base.sequence < room.roster.sequence:
+            room.say(OnPeerListChanged(list=room.roster.envelope), (sender,))
+            return
+        room.adopt(base, now_ms)
+    if sender not in ballots.electors(base) or room.seat.me not in ballots.electors(base):
+        raise PeerFault("a peer asks for votes that may not host, or asks one that may not vote")
+    if not base.epoch < asked.epoch <= base.epoch + EPOCHS_AHEAD_MAX or asked.epoch in room.ballot.voted:
+        return
+    if len(room.ballot.waiting) < VOTE_REQUESTS_PENDING_MAX:
+        room.ballot.waiting[sender] = asked.epoch
+    _answer_waiting(room, now_ms)
+
+
+def count(room: Room, sender: PeerId, given: VoteGiven, now_ms: int) -> None:
+    """A vote for us."""
+    ballot = room.ballot
+    vote = room.seat.pen.open(given.vote, SignedKind.VOTE, Vote)
+    if (vote.epoch, vote.list) != (ballot.epoch, room.roster.digest):
+        return  # It answers an earlier request of ours; no fault.
+    voter = ballots.check_vote(room.seat.pen, room.roster, ballot.epoch, room.seat.me, given.vote)
+    if voter != sender:
+        raise PeerFault("a vote is brought by another peer")
+    ballot.votes[voter] = given.vote
+    _claim_if_elected(room, now_ms)
+
+
+def take_claim(room: Room, _sender: PeerId, claim: OnHostChanged, now_ms: int) -> None:
+    """A certified claim: the greater standing wins, at any distance in epochs."""
+    _base, first = ballots.check_claim(room.seat.pen, claim)
+    if first.instance != room.seat.instance or first.standing() <= room.roster.standing():
+        return
+    if room.phase is Phase.HOST:
+        room.say(claim)
+    if room.seat.me not in first.peers:
+        room.tell(f"epoch {first.epoch} of {first.host[-6:]} goes on without us")
+        room.close("another epoch goes on without us")
+        return
+    room.ballot.rest()
+    room.ballot.claim = claim
+    room.phase = Phase.MEMBER
+    room.hosting = Hosting()
+    room.adopt(first, now_ms)
+    room.tell(f"host is {first.host[-6:]} in epoch {first.epoch}")
+    request_work(room, now_ms)
+
+
+def _answer_waiting(room: Room, now_ms: int) -> None:
+    """Vote for the waiting candidate of the highest epoch, now that we suspect the host, too."""
+    if not room.pulse.is_gone(room.host, SUSPICION_MS, now_ms) or not room.ballot.waiting:
+        return
+    requests = sorted((epoch, peer) for peer, epoch in room.ballot.waiting.items())
+    room.ballot.waiting.clear()
+    for epoch, candidate in reversed(requests):
+        if epoch <= room.roster.epoch or epoch in room.ballot.voted:
+            continue
+        vote = _vote(room, room.roster, epoch, candidate)
+        room.ballot.until_ms = now_ms + VOTE_MS_MAX
+        room.say(VoteGiven(vote=vote), (candidate,))
+
+
+def _vote(room: Room, base: rosters.Roster, epoch: int, candidate: PeerId) -> SignedEnvelope:
+    """One vote an epoch, durable before it is sent."""
+    room.ballot.voted[epoch] = candidate
+    room.out.append(fx.Persist("vote", f"{room.seat.instance}/{epoch}", candidate.encode()))
+    return ballots.cast(room.seat.pen, base, epoch, candidate)
+
+
+def _claim_if_elected(room: Room, now_ms: int) -> None:
+    """With a majority: the first list of our epoch, without the host that failed."""
+    ballot, base = room.ballot, room.roster
+    if not ballots.has_quorum(base, len(ballot.votes)):
+        return
+    failed = base.host
+    members = tuple(member for member in base.list.members if member.peer != failed)
+    silent_ms = min(DURATION_MS_MAX, max(0, now_ms - room.pulse.heard_ms.get(failed, now_ms)))
+    removal = Removal(peer=failed, reason=RemovalReason.HOST_FAILED, sub_blocks=(), silent_ms=silent_ms)
+    first = rosters.successor(room.seat.pen, base, members, (removal,), ballot.epoch)
+    claim = OnHostChanged(
+        job=room.seat.job,
+        microjob=room.seat.microjob,
+        instance=room.seat.instance,
+        epoch=ballot.epoch,
+        host=room.seat.me,
+        base=base.envelope,
+        votes=tuple(ballot.votes[peer] for peer in sorted(ballot.votes)),
+        list=first.envelope,
+    )
+    told = (*room.audience(), failed)
+    room.phase = Phase.HOST
+    room.hosting = Hosting(grace_ms=now_ms + TAKEOVER_GRACE_MS)
+    room.adopt(first, now_ms)
+    room.tell(f"hosts in epoch {first.epoch}")
+    room.say(claim, dict.fromkeys(told))
+    ballot.rest()
+    ballot.claim = claim
+    announce_soon(room, now_ms)
+    request_work(room, now_ms)

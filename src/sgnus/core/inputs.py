@@ -1,0 +1,208 @@
+"""Everything that can happen to the core. Peers' messages come with their authenticated sender."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sgnus.messages.fields import Message
+from sgnus.messages.ids import BlockId, InstanceId, PeerId
+from sgnus.messages.v1.types import (
+    JoinRequest,
+    ReturnReason,
+    RoomAnnouncement,
+    SignedEnvelope,
+    Verify,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class JobFacts:
+    """What the core must know of a job: from its entry, its plan and its fold. `sub_blocks` counts those of the whole job."""
+
+    job: BlockId
+    publisher: PeerId
+    address: SignedEnvelope | None
+    processor: str
+    sub_blocks: int
+    microjobs: int
+    deadline_ms: int
+    verify: Verify
+    min_members: int
+    priority: int = 0
+    open: bool = True
+    paused: bool = False
+    taken: frozenset[int] = frozenset()
+    created_ms: int = 0
+    is_fresh: bool = True
+
+    def sub_blocks_of(self, microjob: int) -> int:
+        """Ten, but for the last microjob."""
+        return min(10, self.sub_blocks - 10 * microjob)
+
+
+@dataclass(frozen=True, slots=True)
+class JobChanged:
+    """The fold of a job's entries changed (also at its first sight)."""
+
+    facts: JobFacts
+
+
+@dataclass(frozen=True, slots=True)
+class RoomHeard:
+    """An announcement in a lobby, or a ROOM entry; the signature has been checked."""
+
+    host: PeerId
+    announcement: RoomAnnouncement
+
+
+@dataclass(frozen=True, slots=True)
+class SeatAsked:
+    """A join request on a room's topic; the signature has been checked."""
+
+    peer: PeerId
+    request: JoinRequest
+    envelope: SignedEnvelope
+
+
+@dataclass(frozen=True, slots=True)
+class PeerConnected:
+    """A stream with `peer` stands."""
+
+    peer: PeerId
+
+
+@dataclass(frozen=True, slots=True)
+class PeerLost:
+    """The stream with `peer` broke."""
+
+    peer: PeerId
+
+
+@dataclass(frozen=True, slots=True)
+class PeerSaid:
+    """`peer` sent `message` over its stream (authenticated, decoded; nested signatures are not checked yet)."""
+
+    peer: PeerId
+    message: Message
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """Time passed: `wake_ms` of the core was reached."""
+
+
+@dataclass(frozen=True, slots=True)
+class SubBlockComputed:
+    """Our worker (or app) finished a leased sub-block; its outputs are kept by the runtime until `DropOutputs`."""
+
+    instance: InstanceId
+    sub_block: int
+    chunks: int
+    root: bytes
+    elapsed_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class SubBlockFailed:
+    """Our worker could not finish a leased sub-block."""
+
+    instance: InstanceId
+    sub_block: int
+    reason: ReturnReason
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryEnded:
+    """The publisher answered to our outputs: with HELD (ours or another member's), or not at all (`held` is None)."""
+
+    instance: InstanceId
+    sub_block: int
+    held: SignedEnvelope | None
+
+
+@dataclass(frozen=True, slots=True)
+class OutputsStored:
+    """Outputs of a job of ours lie on our disk, their root recomputed; `token` gets the HELD answer."""
+
+    token: int
+    job: BlockId
+    microjob: int
+    instance: InstanceId
+    sub_block: int
+    member: PeerId
+    root: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class HeldLoaded:
+    """At start: HELD envelopes of a job of ours, from disk."""
+
+    job: BlockId
+    held: tuple[SignedEnvelope, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PublisherRan:
+    """We, the publisher, ran an abandoned sub-block ourselves; with `error` it failed here too. Outputs are stored by then."""
+
+    job: BlockId
+    microjob: int
+    sub_block: int
+    root: bytes
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class AppJoins:
+    """An app wants a seat in this room, to process itself."""
+
+    token: int
+    job: BlockId
+    microjob: int
+
+
+@dataclass(frozen=True, slots=True)
+class AppHosts:
+    """An app asks this node to host: that room after its host is gone, or (None) the next microjob without a room."""
+
+    token: int
+    job: BlockId
+    microjob: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class AppLeaves:
+    """The app gives its seat back."""
+
+    token: int
+    job: BlockId
+    microjob: int
+
+
+@dataclass(frozen=True, slots=True)
+class NeighboursChanged:
+    """Peers of the network that we see, ourselves included: staggers founding, so that not everyone founds at once."""
+
+    peers: tuple[PeerId, ...]
+
+
+Input = (
+    JobChanged
+    | RoomHeard
+    | SeatAsked
+    | PeerConnected
+    | PeerLost
+    | PeerSaid
+    | Tick
+    | SubBlockComputed
+    | SubBlockFailed
+    | DeliveryEnded
+    | OutputsStored
+    | HeldLoaded
+    | PublisherRan
+    | AppJoins
+    | AppHosts
+    | AppLeaves
+    | NeighboursChanged
+)

@@ -1,0 +1,120 @@
+"""The host's part about work: who gets which sub-block, what comes back, what goes to the publisher.
+
+Nothing is leased before the publisher's view is known (it tells a founder what it holds already), nor while it is away.
+"""
+
+from __future__ import annotations
+
+from sgnus.core import effects as fx
+from sgnus.core.leases import Lease
+from sgnus.core.room import Phase, Room
+from sgnus.core.seating import announce_soon
+from sgnus.messages.ids import PeerId
+from sgnus.messages.v1.types import (
+    LeaseRequest,
+    LeaseReturned,
+    OnSubBlockProcessingStarted,
+    PublisherView,
+    ReturnReason,
+    SubBlockAbandoned,
+)
+
+
+def take_request(room: Room, sender: PeerId, asked: LeaseRequest, now_ms: int) -> None:
+    """A member says what it can take."""
+    if room.roster.member(sender) is None or asked.epoch != room.roster.epoch:
+        return
+    numbers = [number for number in asked.working_on if number < room.seat.sub_blocks]
+    room.board.note_capacity(sender, asked.free, numbers, now_ms)
+    lease_out(room, now_ms)
+
+
+def take_back(room: Room, sender: PeerId, returned: LeaseReturned, now_ms: int) -> None:
+    """A member gives a sub-block back; a missing input is nobody's fault."""
+    if room.roster.member(sender) is None:
+        return
+    abandoned = returned.reason in (ReturnReason.ABANDONED, ReturnReason.TRAPPED)
+    room.tell(f"{sender[-6:]} returns sub-block {returned.sub_block}: {returned.detail}")
+    room.board.note_returned(returned.sub_block, sender, now_ms, abandoned=abandoned)
+    ask_publisher(room, returned.detail)
+    lease_out(room, now_ms)
+
+
+def ask_publisher(room: Room, reason: str) -> None:
+    """What enough members abandoned is run by the publisher itself."""
+    seat = room.seat
+    for number in room.board.to_publisher(room.roster.peers):
+        room.say(
+            SubBlockAbandoned(
+                instance=seat.instance,
+                job=seat.job,
+                microjob=seat.microjob,
+                sub_block=number,
+                reason=reason[:256],
+            ),
+            (seat.publisher,),
+        )
+
+
+def take_view(room: Room, view: PublisherView, now_ms: int) -> None:
+    """The publisher's view is here: work may begin. It may have forgotten what it was asked to run: ask again."""
+    room.hosting.has_view = True
+    room.hosting.preferred = view.preferred
+    room.board.returns.asked.clear()
+    ask_publisher(room, "asked again")
+    announce_soon(room, now_ms)
+    lease_out(room, now_ms)
+
+
+def lease_out(room: Room, now_ms: int) -> None:
+    """Give out what is open."""
+    hosting = room.hosting
+    if not hosting.has_view or hosting.paused_ms is not None or now_ms < hosting.grace_ms:
+        return
+    workers = [(PeerId(member.peer), member.workers) for member in room.roster.list.members]
+    before = len(room.board.open_sub_blocks(now_ms))
+    for lease in room.board.grant(workers, now_ms):
+        _start(room, lease, now_ms)
+    if before and not room.board.open_sub_blocks(now_ms):
+        announce_soon(room, now_ms)
+
+
+def _start(room: Room, lease: Lease, now_ms: int) -> None:
+    seat = room.seat
+    room.say(
+        OnSubBlockProcessingStarted(
+            instance=seat.instance,
+            epoch=room.roster.epoch,
+            sub_block=lease.sub_block,
+            member=lease.member,
+            elapsed_ms=0,
+            deadline_ms=max(1, lease.deadline_ms - now_ms),
+        )
+    )
+    room.out.append(
+        fx.ProcessingStarted(seat.job, seat.microjob, seat.instance, lease.sub_block, lease.member, 0)
+    )
+    if lease.member == seat.me:
+        room.work.running.append(lease.sub_block)
+        room.out.append(fx.Process(seat.job, seat.microjob, seat.instance, lease.sub_block, seat.by_app))
+
+
+def pause_or_resume(room: Room, now_ms: int) -> None:
+    """Deadlines stop while the publisher is away."""
+    hosting = room.hosting
+    if not room.is_publisher_here and hosting.paused_ms is None:
+        hosting.paused_ms = now_ms
+        room.tell("waits for the publisher")
+        announce_soon(room, now_ms)
+    elif room.is_publisher_here and hosting.paused_ms is not None:
+        room.board.shift(now_ms - hosting.paused_ms)
+        hosting.paused_ms = None
+        announce_soon(room, now_ms)
+
+
+def expire(room: Room, now_ms: int) -> None:
+    """Late sub-blocks go to others, too."""
+    if room.phase is Phase.HOST and room.hosting.paused_ms is None:
+        for member in room.board.expire(now_ms):
+            room.tell(f"{member[-6:]} missed a deadline")
+        ask_publisher(room, "abandoned, or late wherever it is not")

@@ -1,0 +1,243 @@
+"""Which part of a node an input concerns. One handler each; an input without one is a bug (a test holds that)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+
+from sgnus.core import app_seats, moving, observing, seeking
+from sgnus.core import effects as fx
+from sgnus.core import inputs as ins
+from sgnus.core.lobby import Lobby
+from sgnus.core.publication import Publication
+from sgnus.core.room import Phase, Room
+from sgnus.messages.ids import BlockId, InstanceId
+from sgnus.messages.limits import YIELDED_MS
+from sgnus.messages.topics import lobby_topic
+from sgnus.messages.v1.types import (
+    CloseReason,
+    HeldNotice,
+    JoinAnswer,
+    Leave,
+    MemberLeft,
+    MemberList,
+    OnHostChanged,
+    OnPeerListChanged,
+    OnProcessed,
+    OnSubBlockProcessingStarted,
+    ProcessedRecord,
+    PublisherView,
+    SignedKind,
+    SubBlockAbandoned,
+    VoteGiven,
+    VoteRequest,
+)
+
+if TYPE_CHECKING:
+    from sgnus.core.node import NodeCore
+
+
+def _job(node: NodeCore, given: ins.JobChanged, now_ms: int) -> None:
+    facts = given.facts
+    lobby = node.jobs.get(facts.job)
+    if lobby is None and facts.open:
+        lobby = node.jobs[facts.job] = Lobby(node.pen.peer, facts, now_ms)
+        node.search.seek_ms = now_ms
+        node.links.learn(facts.publisher, facts.address)
+        node.out.append(fx.Subscribe(lobby_topic(facts.job)))
+    elif lobby is not None:
+        lobby.facts = facts
+    if facts.publisher == node.pen.peer:
+        own = node.publications.setdefault(facts.job, Publication(node.pen, facts))
+        own.facts = facts
+    if not facts.open:
+        _end_job(node, facts, now_ms)
+
+
+def _end_job(node: NodeCore, facts: ins.JobFacts, now_ms: int) -> None:
+    if node.jobs.pop(facts.job, None) is not None:
+        node.out.append(fx.Unsubscribe(lobby_topic(facts.job)))
+    publication = node.publications.get(facts.job)
+    if publication is not None:
+        publication.is_done = True
+    node.out += node.outbox.drop_job(facts.job)
+    room = node.room
+    if room is not None and room.seat.job == facts.job and room.phase is not Phase.CLOSED:
+        complete = room.book.is_complete()
+        moving.leave(node, CloseReason.TAKEN if complete else CloseReason.CANCELLED, now_ms)
+    if node.search.pending is not None and node.search.pending.job == facts.job:
+        node.search.pending = None
+
+
+def _said(node: NodeCore, given: ins.PeerSaid, now_ms: int) -> None:
+    message = given.message
+    if isinstance(message, JoinAnswer):
+        seeking.take_answer(node, given.peer, message, now_ms)
+        return
+    if isinstance(message, OnPeerListChanged | VoteRequest):
+        seeking.take_list(node, message, now_ms)
+    job = _publication_of(node, message)
+    if job is not None and type(message) in _OBSERVED:
+        node.to_publication(job, _OBSERVED[type(message)], given.peer, message)
+    if isinstance(message, OnPeerListChanged) and message.moves_from:
+        moving.follow(node, given.peer, message, now_ms)
+        return
+    if node.room is not None and _concerns(node, message, node.room):
+        node.to_room(given.peer, message, now_ms)
+    if isinstance(message, PublisherView) and node.room is not None and node.room.phase is Phase.HOST:
+        _meet_preferred(node, message, now_ms)
+
+
+def _meet_preferred(node: NodeCore, view: PublisherView, now_ms: int) -> None:
+    """If the instance that the publisher prefers lives, our room need not wait for its next announcement."""
+    lobby = node.jobs.get(BlockId(view.job))
+    known = lobby.rooms.get(InstanceId(view.preferred)) if lobby is not None else None
+    if known is not None and known.announcement.microjob == view.microjob:
+        heard = ins.RoomHeard(known.host, known.announcement)
+        if any(room is known for room in lobby.living(now_ms)) if lobby is not None else False:
+            node.to_room(known.host, heard, now_ms)
+
+
+def _publication_of(node: NodeCore, message: object) -> Publication | None:
+    """The publication that a room's message is about, if it is ours."""
+    job = getattr(message, "job", None)
+    if isinstance(message, OnPeerListChanged):
+        job = _job_of(node, message)
+    if job is not None:
+        return node.publications.get(BlockId(job))
+    instance = InstanceId(_named_instance(node, message))
+    for publication in node.publications.values():
+        if any(instance in shelf.instances for shelf in publication.shelves.values()):
+            return publication
+    return None
+
+
+def _connected(node: NodeCore, given: ins.PeerConnected, now_ms: int) -> None:
+    if given.peer not in node.links.connected:
+        node.links.connected.append(given.peer)
+    node.outbox.publisher_is_here(given.peer, now_ms)
+    node.to_room(given.peer, given, now_ms)
+
+
+def _lost(node: NodeCore, given: ins.PeerLost, now_ms: int) -> None:
+    if given.peer in node.links.connected:
+        node.links.connected.remove(given.peer)
+    node.to_room(given.peer, given, now_ms)
+
+
+def _heard(node: NodeCore, given: ins.RoomHeard, now_ms: int) -> None:
+    said = given.announcement
+    lobby = node.jobs.get(BlockId(said.job))
+    if lobby is None:
+        return
+    lobby.hear(given, now_ms)
+    room = node.room
+    if room is None or (said.job, said.microjob) != (room.seat.job, room.seat.microjob):
+        return
+    is_host = room.phase is Phase.HOST
+    may_end_ours = said.instance in (room.seat.instance, room.hosting.preferred) or said.closing
+    if is_host and not may_end_ours and lobby.yielded.get(given.host, now_ms) > now_ms:
+        return  # Our room ended for one of its rooms a moment ago; it must not end one after the other by words alone.
+    node.to_room(given.host, given, now_ms)
+    if is_host and room.phase is Phase.CLOSED:
+        lobby.yielded = {peer: until for peer, until in lobby.yielded.items() if until > now_ms}
+        lobby.yielded[given.host] = now_ms + YIELDED_MS
+
+
+def _seat_asked(node: NodeCore, given: ins.SeatAsked, now_ms: int) -> None:
+    room = node.room
+    if room is not None and (given.request.job, given.request.microjob) == (
+        room.seat.job,
+        room.seat.microjob,
+    ):
+        node.to_room(given.peer, given, now_ms)
+
+
+def _delivery(node: NodeCore, given: ins.DeliveryEnded, now_ms: int) -> None:
+    held = given.held is not None
+    node.out += node.outbox.ended(given.instance, given.sub_block, now_ms, held=held)
+    if node.room is not None and node.room.seat.instance == given.instance:
+        node.to_room(node.pen.peer, given, now_ms)
+
+
+def _work_ended(node: NodeCore, given: ins.SubBlockComputed | ins.SubBlockFailed, now_ms: int) -> None:
+    if node.room is not None and node.room.seat.instance == given.instance:
+        node.to_room(node.pen.peer, given, now_ms)
+
+
+def _of_publication(node: NodeCore, given: Any, _now_ms: int) -> None:
+    publication = node.publications.get(given.job)
+    if publication is None:
+        if isinstance(given, ins.OutputsStored):
+            node.out.append(fx.AnswerHeld(given.token, None, "this node does not publish that job"))
+        return
+    node.to_publication(publication, _PUBLICATION[type(given)], given)
+
+
+def _tick(node: NodeCore, given: ins.Tick, now_ms: int) -> None:
+    node.to_room(node.pen.peer, given, now_ms)
+
+
+def _neighbours(node: NodeCore, given: ins.NeighboursChanged, _now_ms: int) -> None:
+    node.search.neighbours = given.peers
+
+
+# ---- reading what others say about which room
+def _job_of(node: NodeCore, said: OnPeerListChanged) -> str | None:
+    """The job of a signed list."""
+    return node.pen.open(said.list, SignedKind.LIST, MemberList).job
+
+
+def _named_instance(node: NodeCore, message: object) -> str:
+    """The instance that a message names, in itself or in what it carries signed. Faults: PeerFault."""
+    named = getattr(message, "instance", "")
+    if isinstance(message, OnProcessed):
+        named = node.pen.open(message.record, SignedKind.RECORD, ProcessedRecord).instance
+    elif isinstance(message, OnPeerListChanged):
+        named = node.pen.open(message.list, SignedKind.LIST, MemberList).instance
+    elif isinstance(message, MemberLeft):
+        named = node.pen.open(message.leave, SignedKind.LEAVE, Leave).instance
+    return str(named)
+
+
+def _concerns(node: NodeCore, message: object, room: Room) -> bool:
+    """Whether a message is for the room that we sit in; late words of a room that we left are nobody's fault."""
+    seat = room.seat
+    if isinstance(message, PublisherView):
+        return (message.job, message.microjob) == (seat.job, seat.microjob)
+    if isinstance(message, HeldNotice | VoteGiven):
+        return True
+    return _named_instance(node, message) == seat.instance
+
+
+_OBSERVED: Final[dict[type, Callable[..., None]]] = {
+    OnPeerListChanged: observing.see_list,
+    OnHostChanged: observing.see_claim,
+    OnSubBlockProcessingStarted: observing.see_started,
+    OnProcessed: observing.see_processed,
+    SubBlockAbandoned: observing.see_abandoned,
+}
+_PUBLICATION: Final[dict[type, Callable[..., None]]] = {
+    ins.OutputsStored: Publication.store,
+    ins.HeldLoaded: Publication.load,
+    ins.PublisherRan: Publication.ran,
+}
+ROUTES: Final[dict[type, Callable[[Any, Any, int], None]]] = {
+    ins.JobChanged: _job,
+    ins.RoomHeard: _heard,
+    ins.SeatAsked: _seat_asked,
+    ins.PeerConnected: _connected,
+    ins.PeerLost: _lost,
+    ins.PeerSaid: _said,
+    ins.Tick: _tick,
+    ins.SubBlockComputed: _work_ended,
+    ins.SubBlockFailed: _work_ended,
+    ins.DeliveryEnded: _delivery,
+    ins.OutputsStored: _of_publication,
+    ins.HeldLoaded: _of_publication,
+    ins.PublisherRan: _of_publication,
+    ins.AppJoins: app_seats.app_joins,
+    ins.AppHosts: app_seats.app_hosts,
+    ins.AppLeaves: app_seats.app_leaves,
+    ins.NeighboursChanged: _neighbours,
+}

@@ -1,0 +1,199 @@
+"""The publisher's part for one job of ours: which outputs it holds, who may deliver, when a microjob is taken.
+
+States of a microjob: open, then taken (all its sub-blocks are held). Never takes back a HELD, never holds two results of
+one sub-block, never hosts by itself: a publisher observes its rooms. DESIGN section 8.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+
+from sgnus.core import effects as fx
+from sgnus.core.inputs import HeldLoaded, JobFacts, OutputsStored, PublisherRan
+from sgnus.core.pen import Pen
+from sgnus.core.roster import Roster
+from sgnus.messages.errors import PeerFault
+from sgnus.messages.ids import InstanceId, PeerId
+from sgnus.messages.limits import SEATED_MAX
+from sgnus.messages.v1.types import (
+    DoneBody,
+    DoneStatus,
+    EntryKind,
+    Held,
+    HeldNotice,
+    PublisherView,
+    SignedEnvelope,
+    SignedKind,
+    TakenBody,
+)
+from sgnus.wire.codec import encode
+
+
+@dataclass(slots=True)
+class Observed:
+    """An instance as the publisher sees it: its newest list, and everybody who ever had a seat."""
+
+    roster: Roster
+    seated: dict[PeerId, None]
+
+    def seat(self, peers: tuple[PeerId, ...]) -> None:
+        """These have seats now. Of those that had one before, the oldest are forgotten."""
+        for peer in peers:
+            self.seated.pop(peer, None)
+            self.seated[peer] = None
+        for peer in list(self.seated)[: max(0, len(self.seated) - SEATED_MAX)]:
+            del self.seated[peer]
+
+
+@dataclass(slots=True)
+class Shelf:
+    """One microjob: what is held of it, which instances work on it, which of them delivered first."""
+
+    held: dict[int, SignedEnvelope] = field(default_factory=dict)
+    instances: dict[InstanceId, Observed] = field(default_factory=dict)
+    preferred: str = ""
+    taken: bool = False
+
+
+@dataclass(slots=True)
+class Publication:
+    """One job of ours. `out` collects effects."""
+
+    pen: Pen
+    facts: JobFacts
+    shelves: dict[int, Shelf] = field(default_factory=dict)
+    running_here: list[tuple[int, int]] = field(default_factory=list)
+    is_done: bool = False
+    takeovers: int = 0
+    removals: int = 0
+    out: list[fx.Effect] = field(default_factory=list)
+
+    def shelf(self, microjob: int) -> Shelf:
+        """The microjob's shelf. PeerFault if there is no such microjob."""
+        if not 0 <= microjob < self.facts.microjobs:
+            raise PeerFault("there is no such microjob in this job")
+        return self.shelves.setdefault(microjob, Shelf(taken=microjob in self.facts.taken))
+
+    # ---- what is stored
+    def may_write(self, peer: PeerId, microjob: int, instance: InstanceId) -> bool:
+        """`peer` has or had a seat in this instance, or is ourselves."""
+        shelf = self.shelves.get(microjob)
+        observed = shelf.instances.get(instance) if shelf else None
+        return peer == self.pen.peer or (observed is not None and peer in observed.seated)
+
+    def store(self, stored: OutputsStored) -> None:
+        """Outputs lie on our disk: the first of a sub-block are HELD, for good."""
+        shelf = self.shelf(stored.microjob)
+        if stored.sub_block >= self.facts.sub_blocks_of(stored.microjob):
+            self.out.append(fx.AnswerHeld(stored.token, None, "there is no such sub-block"))
+            return
+        if stored.sub_block not in shelf.held:
+            self._hold(stored)
+        self.out.append(fx.AnswerHeld(stored.token, shelf.held[stored.sub_block], ""))
+        self._take_if_complete(stored.microjob)
+
+    def load(self, loaded: HeldLoaded) -> None:
+        """At start: what we held before."""
+        for envelope in loaded.held:
+            held = self.pen.open(envelope, SignedKind.HELD, Held)
+            shelf = self.shelf(held.microjob)
+            shelf.held[held.sub_block] = envelope
+            shelf.preferred = shelf.preferred or held.instance
+        for microjob in list(self.shelves):
+            self._take_if_complete(microjob)
+
+    def ran(self, ran: PublisherRan) -> None:
+        """We ran an abandoned sub-block ourselves; if that failed too, the job fails, with the reason."""
+        if ran.error:
+            self._end(DoneStatus.FAILED, f"sub-block {ran.microjob * 10 + ran.sub_block}: {ran.error}")
+            return
+        instance = InstanceId(self.shelf(ran.microjob).preferred or "publisher")
+        self.store(
+            OutputsStored(0, self.facts.job, ran.microjob, instance, ran.sub_block, self.pen.peer, ran.root)
+        )
+
+    def delivered(self) -> int:
+        """Sub-blocks held."""
+        return sum(len(shelf.held) for shelf in self.shelves.values())
+
+    def observers_of(self) -> list[PeerId]:
+        """Members of living rooms: the streams that we want."""
+        peers: dict[PeerId, None] = {}
+        for shelf in self.shelves.values():
+            if not shelf.taken and not self.is_done:
+                for observed in shelf.instances.values():
+                    peers.update(dict.fromkeys(observed.roster.peers))
+        return list(peers)
+
+    # ---- inner
+    def view(self, microjob: int) -> PublisherView:
+        shelf = self.shelf(microjob)
+        return PublisherView(
+            job=self.facts.job,
+            microjob=microjob,
+            preferred=shelf.preferred,
+            held=tuple(shelf.held[number] for number in sorted(shelf.held)),
+            taken=shelf.taken,
+        )
+
+    def _hold(self, stored: OutputsStored) -> None:
+        shelf = self.shelf(stored.microjob)
+        held = Held(
+            job=self.facts.job,
+            microjob=stored.microjob,
+            instance=stored.instance,
+            sub_block=stored.sub_block,
+            member=stored.member,
+            root=stored.root,
+        )
+        envelope = self.pen.sign(SignedKind.HELD, held)
+        shelf.held[stored.sub_block] = envelope
+        is_first = not shelf.preferred
+        shelf.preferred = shelf.preferred or stored.instance
+        key = f"{self.facts.job}/{stored.microjob}/{stored.sub_block}"
+        self.out.append(fx.Persist("held", key, encode(envelope)))
+        peers: dict[PeerId, None] = {}
+        for observed in shelf.instances.values():
+            peers.update(dict.fromkeys(observed.roster.peers))
+        if peers:
+            self.out.append(fx.Send(tuple(peers), HeldNotice(held=(envelope,))))
+        if is_first:
+            hosts = dict.fromkeys(observed.roster.host for observed in shelf.instances.values())
+            self.out.append(fx.Send(tuple(hosts), self.view(stored.microjob)))
+        self.out.append(
+            fx.Processed(
+                self.facts.job,
+                stored.microjob,
+                stored.instance,
+                stored.sub_block,
+                stored.member,
+                held=True,
+            )
+        )
+
+    def _take_if_complete(self, microjob: int) -> None:
+        shelf = self.shelf(microjob)
+        if shelf.taken or len(shelf.held) < self.facts.sub_blocks_of(microjob):
+            return
+        shelf.taken = True
+        leaves = b"".join(self.pen.digest(shelf.held[number]) for number in sorted(shelf.held))
+        body = TakenBody(microjob=microjob, root=hashlib.sha256(leaves).digest())
+        self.out.append(fx.PublishEntry(EntryKind.TAKEN, self.facts.job, body))
+        if self.delivered() == self.facts.sub_blocks:
+            self._end(DoneStatus.COMPLETED, "")
+
+    def _end(self, status: DoneStatus, reason: str) -> None:
+        if not self.is_done:
+            self.is_done = True
+            body = DoneBody(status=status, reason=reason[:512])
+            self.out.append(fx.PublishEntry(EntryKind.DONE, self.facts.job, body))
+
+    def find(self, instance: InstanceId) -> tuple[int, Observed] | None:
+        for microjob, shelf in self.shelves.items():
+            if instance in shelf.instances:
+                return microjob, shelf.instances[instance]
+        return None
+
+    def tell(self, line: str) -> None:
+        self.out.append(fx.Told(self.facts.job, f"publisher: {line}"))

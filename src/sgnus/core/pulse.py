@@ -1,0 +1,55 @@
+"""Who is alive, by this peer's own ears and clock alone.
+
+Decides who is suspect; never who is removed. A broken connection counts after `REOPEN_MS_MAX` without a new one, silence
+after a limit. Suspicion ends with the first word heard: suspicions that never expire add up to false failovers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from sgnus.messages.ids import PeerId
+from sgnus.messages.limits import REOPEN_MS_MAX
+
+
+@dataclass(slots=True)
+class Pulse:
+    """When each peer was last heard, and since when its connection is broken."""
+
+    heard_ms: dict[PeerId, int] = field(default_factory=dict)
+    broken_ms: dict[PeerId, int] = field(default_factory=dict)
+
+    def watch(self, peers: tuple[PeerId, ...], now_ms: int) -> None:
+        """Watch exactly these; newcomers count as heard now."""
+        self.heard_ms = {peer: self.heard_ms.get(peer, now_ms) for peer in peers}
+        self.broken_ms = {peer: at for peer, at in self.broken_ms.items() if peer in self.heard_ms}
+
+    def note_heard(self, peer: PeerId, now_ms: int) -> None:
+        if peer in self.heard_ms:
+            self.heard_ms[peer] = now_ms
+            self.broken_ms.pop(peer, None)
+
+    def note_broken(self, peer: PeerId, now_ms: int) -> None:
+        if peer in self.heard_ms:
+            self.broken_ms.setdefault(peer, now_ms)
+
+    def is_broken(self, peer: PeerId, now_ms: int) -> bool:
+        """Its connection broke and was not reopened in time."""
+        at = self.broken_ms.get(peer)
+        return at is not None and now_ms - at >= REOPEN_MS_MAX
+
+    def is_silent(self, peer: PeerId, limit_ms: int, now_ms: int) -> bool:
+        """It was not heard for `limit_ms`."""
+        return now_ms - self.heard_ms.get(peer, now_ms) >= limit_ms
+
+    def is_gone(self, peer: PeerId, limit_ms: int, now_ms: int) -> bool:
+        """Broken or silent."""
+        return self.is_broken(peer, now_ms) or self.is_silent(peer, limit_ms, now_ms)
+
+    def gone_at_ms(self, peer: PeerId, limit_ms: int) -> int | None:
+        """When `is_gone` turns true, if nothing is heard until then."""
+        if peer not in self.heard_ms:
+            return None
+        silent = self.heard_ms[peer] + limit_ms
+        broken = self.broken_ms.get(peer)
+        return silent if broken is None else min(silent, broken + REOPEN_MS_MAX)

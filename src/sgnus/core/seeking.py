@@ -1,0 +1,186 @@
+"""How a node finds a seat: try rooms with open work in turn, else found one, else wait on a workless seat.
+
+Also how a whole room moves on to the next microjob, and how an app takes or gives back a seat. Never holds two seats.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from sgnus.core import asking, moving
+from sgnus.core import roster as rosters
+from sgnus.core.app_seats import answer_app
+from sgnus.core.lobby import Lobby
+from sgnus.core.moving import send_leave
+from sgnus.core.room import Phase, Room
+from sgnus.messages.errors import PeerFault
+from sgnus.messages.ids import InstanceId, PeerId
+from sgnus.messages.limits import (
+    IDLE_SEAT_MS,
+    LOBBY_LISTEN_MS,
+    SEEK_MS,
+)
+from sgnus.messages.v1.types import (
+    JoinAnswer,
+    JoinReason,
+    OnPeerListChanged,
+    RoomJoinStatus,
+    VoteRequest,
+)
+
+if TYPE_CHECKING:
+    from sgnus.core.node import NodeCore
+
+
+_STATUS: Final = {
+    JoinReason.FULL: RoomJoinStatus.FULL,
+    JoinReason.DONE: RoomJoinStatus.DONE,
+    JoinReason.STALE: RoomJoinStatus.ROOM_DOES_NOT_EXIST,
+}
+
+
+def is_seeking(node: NodeCore) -> bool:
+    """Whether there is reason to look again by ourselves after `SEEK_MS`."""
+    if node.search.pending is not None:
+        return True
+    if node.app is not None or not node.own.workers:
+        return False
+    if node.room is None:
+        return bool(node.jobs)
+    return _is_idle_seat(node, node.room) and bool(node.jobs)
+
+
+def seek(node: NodeCore, now_ms: int) -> None:
+    """Look for a seat if we have none, or one without work while there is work elsewhere."""
+    if node.search.pending is not None:
+        if now_ms < node.search.pending.until_ms:
+            node.search.seek_ms = node.search.pending.until_ms
+            return
+        _give_up_pending(node, now_ms)
+    if node.app is not None or not node.own.workers or now_ms < node.search.seek_ms:
+        return
+    node.search.seek_ms = now_ms + SEEK_MS
+    if node.room is None:
+        _find_seat(node, now_ms)
+    elif _is_idle_seat(node, node.room) and _has_work_elsewhere(node, now_ms):
+        here = node.room.seat
+        node.jobs[here.job].refuse(
+            here.instance, now_ms, dead=False
+        )  # Its announcement may lag: do not ask at once.
+        moving.leave(node, None, now_ms)
+        node.room = None
+        _find_seat(node, now_ms)
+
+
+def _find_seat(node: NodeCore, now_ms: int) -> None:
+    lobbies = _wanted(node)
+    for lobby in lobbies:
+        for known in lobby.joinable(now_ms, with_work=True):
+            asking.ask(node, lobby, known, now_ms)
+            return
+        free = lobby.without_room(now_ms)
+        if free and now_ms >= _founding_ms(node, lobby):
+            moving.found(node, lobby, free[0], now_ms, by_app=False)
+            return
+        if free:
+            node.search.seek_ms = min(node.search.seek_ms, _founding_ms(node, lobby))
+            return
+    for lobby in lobbies:
+        for known in lobby.joinable(now_ms, with_work=False):
+            asking.ask(node, lobby, known, now_ms)
+            return
+
+
+def _founding_ms(node: NodeCore, lobby: Lobby) -> int:
+    """A job that is younger than our sight of it needs no listening; an old one may have rooms that we have not heard."""
+    wait_ms = 0 if lobby.facts.is_fresh else LOBBY_LISTEN_MS
+    return lobby.founding_ms(node.neighbours) + wait_ms
+
+
+def _wanted(node: NodeCore) -> list[Lobby]:
+    """Jobs that our pool can process: by priority, then by age."""
+    lobbies = [
+        lobby
+        for lobby in node.jobs.values()
+        if lobby.facts.open and not lobby.facts.paused and not lobby.facts.processor.startswith("app:")
+    ]
+    return sorted(lobbies, key=lambda x: (-x.facts.priority, x.facts.created_ms, x.facts.job))
+
+
+def _is_idle_seat(node: NodeCore, room: Room) -> bool:
+    """Nothing to do here, and nothing owed: who leaves with a delivery on its way has its work done again."""
+    return (
+        room.phase is Phase.MEMBER
+        and not room.work.running
+        and not room.seat.by_app
+        and room.seat.workers > 0
+        and room.seat.job in node.jobs
+        and not node.outbox.owes(room.seat.instance)
+    )
+
+
+def _has_work_elsewhere(node: NodeCore, now_ms: int) -> bool:
+    room = node.room
+    if room is None or now_ms - room.seat.joined_ms < IDLE_SEAT_MS or room.board.open_sub_blocks(now_ms):
+        return False
+    here = room.seat.instance
+    for lobby in _wanted(node):
+        rooms = lobby.joinable(now_ms, with_work=True)
+        if any(known.announcement.instance != here for known in rooms):
+            return True
+        if any(
+            (lobby.facts.job, number) != (room.seat.job, room.seat.microjob)
+            for number in lobby.without_room(now_ms)
+        ):
+            return now_ms >= _founding_ms(node, lobby)
+    return False
+
+
+def take_answer(node: NodeCore, sender: PeerId, answer: JoinAnswer, now_ms: int) -> None:
+    """ACCEPT: sit down. REJECT: try the next one. Too late: give the seat back."""
+    pending = node.search.pending
+    if pending is None or (pending.host, pending.nonce) != (sender, answer.nonce):
+        if answer.reason is JoinReason.ACCEPTED and not _sits_in(node, answer.instance):
+            send_leave(node, InstanceId(answer.instance), (sender,))
+        return
+    node.search.pending, node.search.seek_ms = None, now_ms
+    lobby = node.jobs.get(pending.job)
+    if lobby is None:
+        return
+    if answer.reason is not JoinReason.ACCEPTED or answer.list is None:
+        lobby.refuse(pending.instance, now_ms, dead=answer.reason is JoinReason.DONE)
+        answer_app(node, _STATUS.get(answer.reason, RoomJoinStatus.REFUSED), answer.reason.name)
+        return
+    roster = rosters.read(node.pen, answer.list)
+    if roster.instance != pending.instance or node.pen.peer not in roster.peers:
+        raise PeerFault("the host accepted us with a list of another room, or without us on it")
+    moving.sit(node, lobby, roster, now_ms, by_app=node.app is not None)
+    answer_app(node, RoomJoinStatus.OK, "")
+
+
+def take_list(node: NodeCore, said: OnPeerListChanged | VoteRequest, now_ms: int) -> None:
+    """A signed list seats us before ACCEPT arrived: a host may die in between, and then our vote is needed."""
+    pending = node.search.pending
+    if pending is None or node.room is not None:
+        return
+    envelope = said.list if isinstance(said, OnPeerListChanged) else said.base
+    roster = rosters.read(node.pen, envelope)
+    lobby = node.jobs.get(pending.job)
+    if roster.instance != pending.instance or node.pen.peer not in roster.peers or lobby is None:
+        return
+    node.search.pending = None
+    moving.sit(node, lobby, roster, now_ms, by_app=node.app is not None)
+    answer_app(node, RoomJoinStatus.OK, "")
+
+
+def _give_up_pending(node: NodeCore, now_ms: int) -> None:
+    pending, node.search.pending = node.search.pending, None
+    lobby = node.jobs.get(pending.job) if pending else None
+    if pending is not None and lobby is not None:
+        lobby.refuse(pending.instance, now_ms, dead=True)
+        lobby.shun(pending.host, now_ms)
+    answer_app(node, RoomJoinStatus.ROOM_DOES_NOT_EXIST, "the room's host does not answer")
+
+
+def _sits_in(node: NodeCore, instance: str) -> bool:
+    return node.room is not None and node.room.seat.instance == instance

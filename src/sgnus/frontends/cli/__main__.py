@@ -1,0 +1,7 @@
+"""`python -m sgnus.frontends.cli` is the command `sgnus`."""
+
+import sys
+
+from sgnus.frontends.cli import main
+
+sys.exit(main())

@@ -1,0 +1,85 @@
+"""What several commands take, and how people write sizes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+INTEGER = re.compile(r"[+-]?\d{1,18}")
+
+
+class Sizes(click.ParamType[tuple[int, ...]]):
+    """256x256, or one number."""
+
+    name = "sizes"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, ...]:
+        if isinstance(value, tuple):
+            return value
+        parts = re.split(r"[x,]", str(value).strip().lower())
+        if not all(INTEGER.fullmatch(part.strip()) for part in parts):
+            self.fail(f"{value!r} is no size; write whole numbers such as 256x256", param, ctx)
+        return tuple(int(part) for part in parts)
+
+
+class NamedValue(click.ParamType[tuple[str, str]]):
+    """name=value."""
+
+    name = "name=value"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, str]:
+        if isinstance(value, tuple):
+            return value[0], value[1]
+        name, equals, content = str(value).partition("=")
+        if not equals or not name:
+            self.fail(f"{value!r} is no parameter; write name=value", param, ctx)
+        return name, content
+
+
+SIZES = Sizes()
+NAMED_VALUE = NamedValue()
+
+
+def common(command: Command) -> Command:
+    """--home and --json."""
+    with_home = click.option(
+        "--home", metavar="DIR", help="The node's folder. [default: $SGNUS_HOME, else ~/.sgnus]"
+    )
+    with_json = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+    return with_home(with_json(command))
+
+
+def node_options(command: Command) -> Command:
+    """What a node is started with."""
+    port = click.IntRange(0, 65535)
+    for option in (
+        click.option("--discover", is_flag=True, help="Look for peers on the local network (mDNS)."),
+        click.option("--peer-port", type=port, help="Port for peers' gRPC. [default: any free one]"),
+        click.option("--port", type=port, help="Port for gossip. [default: any free one]"),
+        click.option("--announce", metavar="HOST", help="Host to tell peers. [default: all of --listen]"),
+        click.option("--listen", metavar="HOST", help="Address to listen on. [default: 127.0.0.1]"),
+        click.option("--workers", type=click.IntRange(0, 1024), help="Processes that run processors."),
+        click.option("--network", metavar="FILE", help="Network file. [default: the home's own]"),
+    ):
+        command = option(command)
+    return command
+
+
+def node_arguments(chosen: dict[str, Any]) -> list[str]:
+    """The chosen node options as the node's own arguments."""
+    arguments = []
+    for name, value in chosen.items():
+        if value is None or value is False:
+            continue
+        arguments.append("--" + name.replace("_", "-"))
+        if value is not True:
+            arguments.append(str(value))
+    return arguments

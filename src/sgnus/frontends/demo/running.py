@@ -1,0 +1,244 @@
+"""The demo's course: start the nodes, submit, kill two, collect, compare, and leave nothing behind."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+import tempfile
+from asyncio.subprocess import Process
+from contextlib import aclosing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import sgnus.aio
+from sgnus.frontends.demo.chaos import Chaos, Role
+from sgnus.frontends.demo.nodes import Fleet, end_all, start_guarded
+from sgnus.frontends.demo.options import DemoOptions, tile_of
+from sgnus.frontends.demo.showing import Screen
+from sgnus.frontends.files.inputs import open_input
+from sgnus.frontends.files.outputs import OutputFile
+from sgnus.frontends.sdk.views import HostChanged, JobStatus
+from sgnus.messages.errors import UserFault, WorldFault
+from sgnus.messages.limits import SUB_BLOCKS_PER_MICROJOB
+from sgnus.runtime import reference
+
+if TYPE_CHECKING:
+    from sgnus.frontends.files.inputs import Array
+
+PEERS_S_MAX: Final = 30.0
+JOB_S_MAX: Final = 300.0
+REFERENCE_S_MAX: Final = 300.0
+POLL_S: Final = 0.05
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What is reported in the end."""
+
+    identical: bool
+    status: JobStatus
+    chaos: Chaos
+    bytes: int
+    job_seconds: float
+
+
+class Demo:
+    """One run. `source` is the checked input."""
+
+    def __init__(self, options: DemoOptions, source: Array, screen: Screen) -> None:
+        self.options = options
+        self.source = source
+        self.screen = screen
+        self.folder = Path(tempfile.mkdtemp(prefix="sgnus-demo-"))
+        self.fleet = Fleet(self.folder, options.nodes)
+        self._reference: Process | None = None
+        self._hosted: dict[int, None] = {}
+
+    async def run(self) -> Outcome:
+        """All of it; whatever happens, no process and (without --keep) no home is left."""
+        try:
+            return await self._run()
+        finally:
+            # A second Ctrl-C must not leave the nodes half stopped.
+            await asyncio.shield(self._clean_up())
+
+    async def _run(self) -> Outcome:
+        options, screen = self.options, self.screen
+        screen.say(f"starting {options.nodes} nodes, each a process with a home below {self.folder}")
+        await self.fleet.start(self._on_ready)
+        await self._start_reference()
+        publisher = self.fleet.publisher
+        async with sgnus.aio.connect(publisher.home, start=False) as grid:
+            await self._wait_for_peers(grid)
+            began = screen.seconds
+            job = await grid.submit(
+                self.source,
+                processor=options.processor,
+                tile=tile_of(options, self.source.shape),
+                parameters=options.parameters,
+                chunks_per_sub_block=1,
+                name=options.input.name[:128],
+            )
+            status = await job.status()
+            screen.say(
+                f"job {job.id[:20]}...: {status.sub_blocks} sub-blocks, for {status.microjobs} rooms, "
+                f"published by {_short(publisher.peer)}"
+            )
+            chaos = Chaos(publisher.peer, status.sub_blocks, SUB_BLOCKS_PER_MICROJOB)
+            options.output.parent.mkdir(parents=True, exist_ok=True)
+            output = OutputFile(options.output, status.output.shape, status.output.dtype)
+            try:
+                async with asyncio.timeout(JOB_S_MAX), asyncio.TaskGroup() as tasks:
+                    tasks.create_task(self._follow(job, chaos))
+                    result = tasks.create_task(job.result(out=output.array))
+                job_seconds = screen.seconds - began
+                status = await job.status()
+                written = result.result().tobytes()
+                output.finish()
+            finally:
+                output.discard()
+        if options.keep:
+            await self._keep_stories(job.id)
+        screen.say(f"all results are here {job_seconds:.1f} s after submission; comparing with one process")
+        # The nodes have done their part: what they would still use is the reference's.
+        _, identical = await asyncio.gather(self.fleet.stop(), self._is_identical(written))
+        return Outcome(identical, status, chaos, len(written), job_seconds)
+
+    def _on_ready(self, ready: int) -> None:
+        if ready in (1, self.options.nodes):
+            self.screen.say(f"{ready} of {self.options.nodes} nodes ready")
+
+    async def _wait_for_peers(self, grid: sgnus.aio.Grid) -> None:
+        """Until the publisher is connected with all others: a job that starts before has smaller rooms."""
+        wanted = self.options.nodes - 1
+        for _ in range(int(PEERS_S_MAX / POLL_S)):
+            known = {peer.peer for peer in await grid.peers() if peer.gossip}
+            if len(known & set(self.fleet.living())) >= wanted:
+                break
+            await asyncio.sleep(POLL_S)
+        self.screen.say(f"the publisher knows {len(known)} peers")
+
+    async def _follow(self, job: sgnus.aio.Job, chaos: Chaos) -> None:
+        """Show what happens until the job ends, and do what the chaos says."""
+        total = chaos.sub_blocks
+        async with aclosing(job.events()) as events:
+            async for event in events:
+                before = chaos.takeovers
+                chaos.see(event)
+                if isinstance(event, HostChanged):
+                    self._tell_host(event, chaos.takeovers > before)
+                self.screen.delivered(chaos.delivered, total, len(chaos.rooms))
+                if self.options.has_chaos:
+                    self._kill_next(chaos)
+
+    def _tell_host(self, event: HostChanged, is_takeover: bool) -> None:
+        """Each room's first host, and who takes over. A room that is founded a second time is no news."""
+        if is_takeover:
+            self.screen.say(f"{_short(event.host)} takes over room {event.microjob} (epoch {event.epoch})")
+        elif event.microjob not in self._hosted:
+            self._hosted[event.microjob] = None
+            self.screen.say(f"{_short(event.host)} hosts room {event.microjob}")
+
+    def _kill_next(self, chaos: Chaos) -> None:
+        victim = chaos.next_victim(self.fleet.living())
+        if victim is None:
+            return
+        self.fleet.kill(victim.peer)
+        what = "the host" if victim.role is Role.HOST else "a member"
+        self.screen.say(
+            f"SIGKILL to {_short(victim.peer)}, {what} of room {victim.microjob} ({victim.members} members), "
+            f"at {chaos.delivered * 100 // chaos.sub_blocks} %"
+        )
+
+    async def _keep_stories(self, job: str) -> None:
+        """What each living node saw of the job, beside its log."""
+        for node in self.fleet.living().values():
+            async with sgnus.aio.connect(node.home, start=False) as grid:
+                lines = await (await grid.job(job)).story()
+            (node.home / "story.txt").write_text("\n".join([node.peer, *lines]) + "\n")
+
+    async def _start_reference(self) -> None:
+        """The same work in one process, at low priority beside the nodes."""
+        import numpy as np
+
+        np.save(self.folder / "input.npy", self.source)
+        parameters = json.dumps(dict(self.options.parameters))
+        arguments = [str(self.folder / "input.npy"), str(self.folder / "reference")]
+        with (self.folder / "reference.log").open("wb") as log:
+            self._reference = await start_guarded(
+                ["reference", *arguments, self.options.processor, parameters], log
+            )
+
+    async def _is_identical(self, result: bytes) -> bool:
+        """Whether the result, and the picture as it was saved, hold the very bytes of the reference."""
+        assert self._reference is not None
+        async with asyncio.timeout(REFERENCE_S_MAX):
+            status = await self._reference.wait()
+        if status:
+            words = (self.folder / "reference.log").read_text(errors="replace").strip()
+            raise WorldFault(f"The single-process result could not be computed: {words[-500:]}")
+        expected = (self.folder / "reference").read_bytes()
+        saved = open_input(self.options.output).array
+        return result == expected and saved.tobytes() == expected
+
+    async def _clean_up(self) -> None:
+        if self._reference is not None and self._reference.returncode is None:
+            self._reference.kill()
+            await end_all([self._reference])
+        await self.fleet.stop()
+        if self.options.keep:
+            self.screen.say(f"homes and logs of the nodes are kept in {self.folder}")
+        else:
+            await asyncio.to_thread(shutil.rmtree, self.folder, ignore_errors=True)
+
+
+def report(options: DemoOptions, outcome: Outcome, seconds: float) -> dict[str, Any]:
+    """The object of `--json`."""
+    status, chaos = outcome.status, outcome.chaos
+    return {
+        "identical": outcome.identical,
+        "nodes": options.nodes,
+        "rooms": status.microjobs,
+        "sub_blocks": status.sub_blocks,
+        "takeovers": status.takeovers,
+        "removals": chaos.removals,
+        "seconds": round(seconds, 2),
+        "output": str(options.output.absolute()),
+        "input": str(options.input.absolute()),
+        "members_killed": [victim.peer for victim in chaos.victims],
+        "rooms_founded": len(chaos.rooms),
+        "bytes": outcome.bytes,
+        "job_seconds": round(outcome.job_seconds, 2),
+        "job": status.job,
+    }
+
+
+def rows(report: dict[str, Any]) -> list[tuple[str, str]]:
+    """The table at the end."""
+    return [
+        ("rooms", str(report["rooms"])),
+        ("sub-blocks", str(report["sub_blocks"])),
+        ("members", f"{report['nodes']}, of whom {len(report['members_killed'])} were killed"),
+        ("take-overs", str(report["takeovers"])),
+        ("removals", str(report["removals"])),
+        ("bytes of the result", f"{report['bytes']:,}"),
+        ("seconds", f"{report['seconds']:.1f}, of which the job {report['job_seconds']:.1f}"),
+        ("input", report["input"]),
+        ("output", report["output"]),
+        ("identical to one process", "yes, byte for byte" if report["identical"] else "NO"),
+    ]
+
+
+def checked_source(options: DemoOptions) -> Array:
+    """The input as an array that the processor takes. UserFault says what is wrong with it."""
+    opened = open_input(options.input)
+    reference.check(options.processor, options.parameters, opened.array.dtype.name, opened.array.shape)
+    if options.output.exists() and options.output.samefile(options.input):
+        raise UserFault(f"{options.output} is the input; name another with --output.")
+    return opened.array
+
+
+def _short(peer: str) -> str:
+    return f"..{peer[-6:]}"

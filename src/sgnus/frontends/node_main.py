@@ -1,0 +1,124 @@
+"""A node in the foreground: `python -m sgnus.frontends.node_main --home DIR`, until SIGTERM or SIGINT.
+
+Prints one JSON line when it is ready. Ends with status 0, 2 for wrong use and 1 for what the machine refuses; a failure is one
+sentence on standard error.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import gc
+import json
+import logging
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from sgnus.messages.errors import UserFault, WorldFault
+
+# Objects made between two collections, and how many of a generation make one of the next: a sub-block makes thousands.
+GC_ALLOCATIONS: Final = 10_000
+GC_YOUNG: Final = 20
+GC_MIDDLE: Final = 20
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run until told to stop; returns the exit status."""
+    options = _parser().parse_args(arguments)
+    # gRPC's core tells of every connection that ends; what matters of it reaches us as events.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+    # Our children are begun anew, never forked: gRPC's handlers for forks have nothing to do here, and can fail.
+    os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
+    level = logging.DEBUG if options.verbose else logging.WARNING
+    logging.basicConfig(level=level, format="%(asctime)s %(name)s %(message)s", stream=sys.stderr)
+    try:
+        asyncio.run(_run(options))
+    except UserFault as fault:
+        sys.stderr.write(f"{fault}\n")
+        return 2
+    except WorldFault as fault:
+        sys.stderr.write(f"{fault}\n")
+        return 1
+    except KeyboardInterrupt:
+        return 0
+    return 0
+
+
+async def _run(options: argparse.Namespace) -> None:
+    from sgnus.frontends.service.local import LocalService
+    from sgnus.runtime.api import NodeApi
+    from sgnus.runtime.node import Node, NodeOptions
+
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for signal_number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(signal_number, stop.set)
+    node = Node(
+        NodeOptions(
+            home=options.home,
+            workers=options.workers,
+            listen=options.listen,
+            port=options.port,
+            peer_port=options.peer_port,
+            network=options.network,
+            discover=options.discover,
+            bootstrap=tuple(options.bootstrap),
+            announce=tuple(options.announce),
+        )
+    )
+    parts = await node.start()
+    try:
+        service = LocalService(NodeApi(parts), options.home, http_port=options.http_port)
+        try:
+            where = await service.start()
+            _spare_collector()
+            ready = {
+                "ready": True,
+                "peer": parts.core.pen.peer,
+                "http": where.http,
+                "socket": where.socket,
+                "multiaddrs": list(parts.addresses.own_multiaddrs()),
+                "pid": os.getpid(),
+            }
+            sys.stdout.write(json.dumps(ready) + "\n")
+            sys.stdout.flush()
+            await stop.wait()
+        finally:
+            await service.stop()
+    finally:
+        await node.stop()
+
+
+def _spare_collector() -> None:
+    """What was made up to here stays: the cycle collector need not walk it again and again while results pour in."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(GC_ALLOCATIONS, GC_YOUNG, GC_MIDDLE)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="sgnus node run", description=__doc__)
+    parser.add_argument("--home", type=Path, required=True, help="folder of this node")
+    parser.add_argument("--network", type=Path, default=None, help="network file (else the home's own)")
+    parser.add_argument("--workers", type=int, default=1, help="sandboxed children (0: only serve apps)")
+    parser.add_argument("--listen", default="127.0.0.1", help="address to listen on for peers")
+    parser.add_argument("--port", type=int, default=0, help="gossip port (0: as last time, or any)")
+    parser.add_argument(
+        "--peer-port", type=int, default=0, help="port for peers' calls (0: as last time, or any)"
+    )
+    parser.add_argument("--http-port", type=int, default=0, help="port of the local HTTP service (0: any)")
+    parser.add_argument("--bootstrap", action="append", default=[], help="multiaddr of a peer to begin with")
+    parser.add_argument(
+        "--announce", action="append", default=[], help="host to tell peers (else all of --listen)"
+    )
+    parser.add_argument("--discover", action="store_true", help="find peers of the network on the LAN (mDNS)")
+    parser.add_argument("--verbose", action="store_true", help="log more")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

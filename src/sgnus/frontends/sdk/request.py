@@ -1,0 +1,161 @@
+"""A job's description out of the arguments of `submit` and `plan`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from sgnus.frontends.sdk.geometry import Chunk, check_shape, spread_halo, spread_tile
+from sgnus.messages.errors import UserFault
+from sgnus.messages.limits import CHUNKS_PER_SUB_BLOCK_MAX, MODULE_BYTES_MAX
+from sgnus.messages.v1 import sgnus_pb2
+
+EDGES: Final = {"reflect": 1, "nearest": 2, "wrap": 3, "constant": 4}
+VERIFY: Final = {"none": 1, "sample": 2, "full": 3}
+SAMPLES_PERMILLE: Final = 100
+VERIFIERS: Final = 1
+MEMBERS_MIN_PROVED: Final = 2
+WASM_MAGIC: Final = b"\0asm"
+NAME_CHARACTERS_MAX: Final = 128
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobWish:
+    """What a person wants done with an array; the defaults of `submit`.
+
+    tile and halo: items an axis; one number for the halo goes on the axes of space. `module`: a path to, or the
+    bytes of, a WebAssembly module (the processor is then "wasm"). `output_dtype`, `output_chunk_bytes`: for a
+    module or app whose outputs differ from its inputs. `deadline_ms`: how long a member may take for a sub-block.
+    `lifetime_ms`: until the job expires. `explicit`: pairs of input and output `Chunk` instead of tiles.
+    """
+
+    processor: str = ""
+    tile: Sequence[int] | int | None = None
+    halo: Sequence[int] | int | None = None
+    edge: str = "reflect"
+    name: str = ""
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    verify: str = "none"
+    module: str | os.PathLike[str] | bytes | None = None
+    output_dtype: str | None = None
+    output_chunk_bytes: int | None = None
+    chunks_per_sub_block: int = 0
+    deadline_ms: int = 0
+    lifetime_ms: int = 0
+    expected_members: int | None = None
+    explicit: Iterable[tuple[Chunk, Chunk]] | None = None
+    explicit_output_bytes: int = 0
+
+
+def wish_of(wishes: Mapping[str, Any]) -> JobWish:
+    """The wish in keyword arguments; an unknown one is a TypeError, as of any function."""
+    return JobWish(**wishes)
+
+
+def job_request(wish: JobWish, shape: Sequence[int], dtype: str) -> Any:
+    """The JobRequest; UserFault says what in it cannot be."""
+    check_shape(shape)
+    _check(wish)
+    tile = spread_tile(wish.tile, shape)
+    tile_axes = None if wish.tile is None or isinstance(wish.tile, int) else len(wish.tile)
+    request = sgnus_pb2.JobRequest(
+        name=wish.name or _plain_name(wish),
+        processor=_processor(wish),
+        parameters=[
+            sgnus_pb2.Parameter(name=name, value=_text(value)) for name, value in wish.parameters.items()
+        ],
+        array=sgnus_pb2.ArraySpec(shape=shape, dtype=dtype),
+        tile=tile,
+        halo=spread_halo(wish.halo, tile, shape, tile_axes),
+        edge=EDGES[wish.edge],
+        chunks_per_sub_block=wish.chunks_per_sub_block,
+        deadline_ms=wish.deadline_ms,
+        policy=_policy(wish.verify),
+        lifetime_ms=wish.lifetime_ms,
+    )
+    if wish.output_dtype or wish.output_chunk_bytes:
+        request.output.dtype = wish.output_dtype or dtype
+        if wish.output_chunk_bytes:
+            request.output.chunk_bytes = wish.output_chunk_bytes
+    if wish.expected_members is not None:
+        request.expected_members = wish.expected_members
+    if wish.explicit is not None:
+        for pair in wish.explicit:
+            source, target = (sgnus_pb2.Chunk(**asdict(chunk)) for chunk in pair)
+            request.explicit.pairs.append(sgnus_pb2.ChunkPair(input=source, output=target))
+        request.explicit.output_bytes = wish.explicit_output_bytes
+    return request
+
+
+def module_bytes(wish: JobWish) -> bytes:
+    """The app's own module; empty when it brings none. UserFault when it cannot be one."""
+    source = wish.module
+    if source is None and wish.processor.startswith("wasm:"):
+        source = wish.processor.removeprefix("wasm:")
+    if source is None:
+        return b""
+    if isinstance(source, bytes):
+        where, module = "The module", source
+    else:
+        where, module = f"The module {os.fspath(source)}", _read_module(Path(source))
+    if len(module) > MODULE_BYTES_MAX:
+        raise UserFault(
+            f"{where} is over the limit of {MODULE_BYTES_MAX} bytes; strip it or make it smaller."
+        )
+    if not module.startswith(WASM_MAGIC):
+        raise UserFault(f"{where} is no WebAssembly module: it does not begin with \\0asm.")
+    return module
+
+
+def _read_module(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(MODULE_BYTES_MAX + 1)
+    except OSError as error:
+        raise UserFault(f"The module {path} cannot be read: {error.strerror}.") from error
+
+
+def _check(wish: JobWish) -> None:
+    if not wish.processor and wish.module is None:
+        raise UserFault("No processor was named; give one such as processor='sobel', or a module.")
+    if wish.edge not in EDGES:
+        raise UserFault(f"There is no edge mode {wish.edge!r}; take one of {', '.join(EDGES)}.")
+    if wish.verify not in VERIFY:
+        raise UserFault(f"There is no verification {wish.verify!r}; take one of {', '.join(VERIFY)}.")
+    if not 0 <= wish.chunks_per_sub_block <= CHUNKS_PER_SUB_BLOCK_MAX:
+        raise UserFault(
+            f"{wish.chunks_per_sub_block} chunks per sub-block are not within 1..{CHUNKS_PER_SUB_BLOCK_MAX}; "
+            "leave it out, and the planner chooses."
+        )
+    if wish.deadline_ms < 0 or wish.lifetime_ms < 0:
+        raise UserFault("A deadline and a lifetime cannot be negative; leave them out for the usual ones.")
+    if len(wish.name) > NAME_CHARACTERS_MAX:
+        raise UserFault(f"The job's name is longer than {NAME_CHARACTERS_MAX} characters; shorten it.")
+
+
+def _processor(wish: JobWish) -> str:
+    if wish.module is not None or wish.processor.startswith("wasm:"):
+        return "wasm"
+    return wish.processor
+
+
+def _plain_name(wish: JobWish) -> str:
+    return _processor(wish).partition("@")[0]
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value)
+
+
+def _policy(verify: str) -> Any:
+    if verify == "none":
+        return sgnus_pb2.Policy(verify=VERIFY[verify], samples_permille=0, verifiers=0, min_members=1)
+    permille = 1000 if verify == "full" else SAMPLES_PERMILLE
+    return sgnus_pb2.Policy(
+        verify=VERIFY[verify], samples_permille=permille, verifiers=VERIFIERS, min_members=MEMBERS_MIN_PROVED
+    )

@@ -1,0 +1,1 @@
+"""Ids, topic names, limits, errors and the generated message types. Imports nothing else of sgnus."""

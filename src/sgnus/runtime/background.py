@@ -1,0 +1,50 @@
+"""What a node does on its own account beside the engine: work under way, the watch over jobs, meeting peers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sgnus.messages.ids import NetworkId
+from sgnus.runtime.acquaintance import Acquaintance
+from sgnus.runtime.job_watch import JobWatch
+from sgnus.runtime.meeting import Meeting
+from sgnus.runtime.serving import Publishing
+from sgnus.runtime.work import Hands
+
+if TYPE_CHECKING:
+    from sgnus.adapters.discovery import MdnsDiscovery
+    from sgnus.runtime.node import NodeParts
+
+
+class Background:
+    """Stops in the order in which nothing is missed."""
+
+    def __init__(
+        self, hands: Hands, watch: JobWatch, publishing: Publishing, acquaintance: Acquaintance
+    ) -> None:
+        self.hands = hands
+        self.watch = watch
+        self.publishing = publishing
+        self.acquaintance = acquaintance
+        self._meeting: Meeting | None = None
+        self._discovery: MdnsDiscovery | None = None
+
+    async def meet(self, parts: NodeParts, bootstrap: tuple[str, ...]) -> None:
+        """Begin to look for peers. WorldFault when discovery is asked for and cannot be had."""
+        self._meeting = Meeting(parts, bootstrap)
+        self._meeting.start()
+        if parts.options.discover:
+            from sgnus.adapters.discovery import MdnsDiscovery
+
+            network = NetworkId(parts.network.id)
+            ours = parts.addresses.own_multiaddrs()
+            self._discovery = MdnsDiscovery(network, ours, parts.drivers.gossip.connect)
+            await self._discovery.start()
+
+    async def stop(self) -> None:
+        if self._discovery is not None:
+            await self._discovery.stop()
+        if self._meeting is not None:
+            await self._meeting.stop()
+        await self.watch.stop()
+        await self.hands.close()

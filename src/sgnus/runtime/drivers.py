@@ -1,0 +1,20 @@
+"""The real parts that a node stands on: network, disk, sandbox."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sgnus.adapters.processors.pool import ProcessorPool
+from sgnus.ports import Gossip, Peers, Store
+from sgnus.runtime.database import Database
+
+
+@dataclass(frozen=True, slots=True)
+class Drivers:
+    """One driver for each port, and the database on its store. A node that only serves apps has no pool."""
+
+    gossip: Gossip
+    peers: Peers
+    store: Store
+    database: Database
+    pool: ProcessorPool | None

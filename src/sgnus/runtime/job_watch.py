@@ -1,0 +1,178 @@
+"""Tells the core of every job whose fold changed, with its plan; at start, of all open and own ones.
+
+Changes of one job that come close together are looked at once. A job whose explicit chunks are out of reach is tried again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import replace
+from typing import Final
+
+from sgnus.core.inputs import HeldLoaded, JobChanged, RoomHeard
+from sgnus.core.shelf import JobView, RoomClaim
+from sgnus.messages.errors import PeerFault, WorldFault
+from sgnus.messages.ids import BlockId
+from sgnus.messages.v1.types import RoomAnnouncement, SignedEnvelope
+from sgnus.runtime.drivers import Drivers
+from sgnus.runtime.engine import Engine
+from sgnus.runtime.events import EventHub
+from sgnus.runtime.jobs import Job, JobBook, places_of, unix_ms
+from sgnus.wire.codec import decode
+
+LOG: Final = logging.getLogger("sgnus.jobs")
+RETRY_S: Final = 2.0
+LOBBIES_MAX: Final = 64
+
+
+class JobWatch:
+    """Between the database and the core."""
+
+    def __init__(self, drivers: Drivers, jobs: JobBook, engine: Engine, hub: EventHub) -> None:
+        self._drivers = drivers
+        self._jobs = jobs
+        self._engine = engine
+        self._hub = hub
+        self._core = engine.core
+        self._pending: dict[BlockId, None] = {}
+        self._wake = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._loaded: dict[BlockId, None] = {}
+        self._entered: dict[BlockId, None] = {}
+
+    async def start(self) -> None:
+        """Tell of what the database holds already, then of changes."""
+        for view in await self._drivers.database.own_jobs():
+            self.changed(view.block_id)
+        await self._refill()
+        self._task = asyncio.create_task(self._run())
+
+    async def stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+
+    def changed(self, job: BlockId) -> None:
+        """Look at this job soon."""
+        self._pending[job] = None
+        self._wake.set()
+
+    async def _run(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            pending, self._pending = self._pending, {}
+            for job in pending:
+                try:
+                    await self.look(job)
+                except PeerFault as fault:
+                    LOG.info("job %s cannot be: %s", job, fault)
+                except WorldFault as fault:
+                    LOG.info("job %s: %s", job, fault)
+                    asyncio.get_running_loop().call_later(RETRY_S, self.changed, job)
+                except Exception:
+                    # One job's trouble (its files were taken away, say) must not make us deaf to all others.
+                    LOG.exception("job %s could not be looked at", job)
+
+    async def look(self, block_id: BlockId) -> Job | None:
+        """Read the fold of a job and tell the core, if it is one that we take part in. Faults: PeerFault, WorldFault."""
+        view = await self._drivers.database.job(block_id)
+        if view is None:
+            await self._expired(block_id)
+            return None
+        job = await self._jobs.update(view)
+        # Read before the core hears of the job: a delivery must not come between the two, and be held again.
+        held = await self._held(job) if await self._load_places(job) else ()
+        facts = job.facts(self._address(view), unix_ms())
+        known = block_id in self._entered or block_id in self._core.publications
+        if known or (facts.open and self._has_room_for(view)):
+            if facts.open:
+                self._entered[block_id] = None
+            else:
+                self._entered.pop(block_id, None)
+            self._engine.put(JobChanged(facts))
+            if held:
+                self._engine.put(HeldLoaded(block_id, held))
+            for claim in view.rooms:
+                if claim.expires_ms > unix_ms() and claim.host != self._core.pen.peer:
+                    self._hear_claim(job, claim)
+        if not facts.open and job.files is not None:
+            job.files.rest()
+        if known and not facts.open:
+            await self._refill()
+        self._hub.touch(block_id)
+        return job
+
+    async def _expired(self, block_id: BlockId) -> None:
+        """The database forgot the job: so does the core, and so do we."""
+        job = self._jobs.get(block_id)
+        if job is not None and self._entered.pop(block_id, block_id) is None:
+            facts = job.facts(self._address(job.view), unix_ms())
+            self._engine.put(JobChanged(replace(facts, open=False)))
+            await self._refill()
+        self._jobs.forget(block_id)
+        self._hub.touch(block_id)
+
+    def _has_room_for(self, view: JobView) -> bool:
+        """We enter a bounded number of lobbies, however many jobs strangers publish; our own always."""
+        return view.author == self._core.pen.peer or len(self._entered) < LOBBIES_MAX
+
+    async def _refill(self) -> None:
+        """Look at the most urgent open jobs, as far as there is room."""
+        if len(self._entered) < LOBBIES_MAX:
+            for view in await self._drivers.database.open_jobs(LOBBIES_MAX):
+                if view.block_id not in self._entered:
+                    self.changed(view.block_id)
+
+    async def _load_places(self, job: Job) -> bool:
+        """Once a start, for jobs of ours: where held outputs lie. True the first time."""
+        block_id = BlockId(job.view.block_id)
+        if job.files is None or block_id in self._loaded:
+            return False
+        self._loaded[block_id] = None
+        held = await self._drivers.store.facts("held", f"{block_id}/")
+        places = await self._drivers.store.facts("outputs", f"{block_id}/")
+        job.places = places_of({key: value for key, value in places.items() if key in held})
+        return True
+
+    async def _held(self, job: Job) -> tuple[SignedEnvelope, ...]:
+        """What we hold already."""
+        block_id = BlockId(job.view.block_id)
+        held = await self._drivers.store.facts("held", f"{block_id}/")
+        known = [f"{block_id}/{place.microjob}/{place.sub_block}" for place in job.places]
+        return tuple(decode(SignedEnvelope, held[key]) for key in known)
+
+    def _address(self, view: JobView) -> SignedEnvelope | None:
+        if view.body.address is None:
+            return None
+        try:
+            return decode(SignedEnvelope, view.body.address)
+        except PeerFault:
+            return None
+
+    def _hear_claim(self, job: Job, claim: RoomClaim) -> None:
+        """A ROOM entry lets newcomers ask before the lobby answers; any announcement replaces it."""
+        try:
+            address = decode(SignedEnvelope, claim.address)
+        except PeerFault:
+            return
+        if address.author != claim.host or not 0 <= claim.microjob < job.plan.microjobs:
+            return
+        sub_blocks = job.plan.sub_blocks_of(claim.microjob)
+        said = RoomAnnouncement(
+            job=job.view.block_id,
+            microjob=claim.microjob,
+            instance=claim.instance,
+            epoch=claim.epoch,
+            members=1,
+            seats=1,
+            sub_blocks=sub_blocks,
+            unleased=1,
+            delivered=0,
+            address=address,
+            waiting=False,
+            sequence=0,
+            closing=False,
+        )
+        self._engine.put(RoomHeard(claim.host, said))

@@ -1,0 +1,207 @@
+"""What this node knows of jobs beyond their entries: plans, modules, files of its own jobs, where outputs lie.
+
+Plans follow from the job's entry alone; explicit chunks and modules are fetched from the publisher by their digests.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from sgnus.adapters.processors.library import shipped_module
+from sgnus.core.inputs import JobFacts
+from sgnus.core.plan import Plan
+from sgnus.core.shelf import JobView
+from sgnus.crypto.digests import digest
+from sgnus.messages.errors import PeerFault, WorldFault
+from sgnus.messages.ids import BlockId, PeerId
+from sgnus.messages.limits import MODULE_BYTES_MAX
+from sgnus.messages.v1.types import ExplicitChunks, JobBody, SignedEnvelope
+from sgnus.runtime.job_files import BODY, EXPLICIT, MODULE, JobFiles
+from sgnus.wire.codec import decode, encode
+
+FRESH_MS: Final = 3_000
+JOBS_KEPT_MAX: Final = 4_096
+EXPLICIT_BYTES_MAX: Final = 256 * 1024 * 1024
+READ_BLOB = Callable[[PeerId, bytes, int], Awaitable[bytes]]
+
+
+@dataclass(slots=True)
+class OutputPlace:
+    """Where a held sub-block's outputs lie: `order` numbers holdings from 1, and is the cursor of results."""
+
+    microjob: int
+    sub_block: int
+    order: int
+    offset: int
+    length: int
+
+    def pack(self) -> bytes:
+        return b"".join(number.to_bytes(8, "big") for number in (self.order, self.offset, self.length))
+
+    @staticmethod
+    def unpack(microjob: int, sub_block: int, data: bytes) -> OutputPlace:
+        numbers = (int.from_bytes(data[i : i + 8], "big") for i in (0, 8, 16))
+        return OutputPlace(microjob, sub_block, *numbers)
+
+
+@dataclass(slots=True)
+class Job:
+    """One job as this node needs it to work on it."""
+
+    view: JobView
+    plan: Plan
+    module: bytes | None = None
+    files: JobFiles | None = None
+    places: list[OutputPlace] = field(default_factory=list)
+    branches: dict[int, tuple[bytes, ...]] = field(default_factory=dict)
+    seen_ms: int = 0
+
+    @property
+    def body(self) -> JobBody:
+        return self.view.body
+
+    def facts(self, address: SignedEnvelope | None, now_unix_ms: int) -> JobFacts:
+        """What the core must know."""
+        view, body = self.view, self.view.body
+        return JobFacts(
+            job=view.block_id,
+            publisher=view.author,
+            address=address,
+            processor=body.processor.id,
+            sub_blocks=self.plan.sub_blocks,
+            microjobs=self.plan.microjobs,
+            deadline_ms=body.deadline_ms,
+            verify=body.policy.verify,
+            min_members=body.policy.min_members,
+            priority=view.priority,
+            open=view.is_open and view.expires_ms > now_unix_ms,
+            paused=view.paused,
+            taken=frozenset(view.taken),
+            created_ms=body.created_ms,
+            is_fresh=abs(now_unix_ms - body.created_ms) < FRESH_MS,
+        )
+
+
+class JobBook:
+    """All jobs that this node has looked at."""
+
+    def __init__(self, folder: Path, me: PeerId, read_blob: READ_BLOB) -> None:
+        self.folder = folder
+        self._me = me
+        self._read_blob = read_blob
+        self._jobs: dict[BlockId, Job] = {}
+        self._locks: dict[BlockId, asyncio.Lock] = {}
+
+    def get(self, job: BlockId) -> Job | None:
+        return self._jobs.get(job)
+
+    def own(self, job: BlockId) -> Job:
+        """A job of ours with its files. PeerFault (for who asked) if it is not ours."""
+        known = self._jobs.get(job)
+        if known is None or known.files is None:
+            raise PeerFault("this node does not publish that job")
+        return known
+
+    async def update(self, view: JobView) -> Job:
+        """The job with its newest view. Faults: PeerFault (the job cannot be), WorldFault (its chunks are out of reach)."""
+        async with self._locks.setdefault(view.block_id, asyncio.Lock()):
+            known = self._jobs.get(view.block_id)
+            if known is not None:
+                known.view = view
+                return known
+            files, explicit = self._own_files(view), None
+            if view.body.explicit_digest is not None:
+                explicit = await self._explicit(view, files)
+            plan = Plan.of(view.body, explicit)
+            job = Job(view, plan)
+            if files is not None:
+                job.files = JobFiles(files, plan)
+            self._jobs[view.block_id] = job
+            self._bound()
+            return job
+
+    async def module(self, job: Job) -> bytes:
+        """The job's wasm. Faults: PeerFault, WorldFault."""
+        if job.module is None:
+            name = job.body.processor.id
+            if name.startswith("builtin:"):
+                job.module = shipped_module(name.removeprefix("builtin:").partition("@")[0])
+            elif job.files is not None:
+                job.module = job.files.blob(MODULE)
+            elif job.body.module_digest is not None:
+                job.module = await self._blob(job.view, job.body.module_digest, MODULE_BYTES_MAX)
+            else:
+                raise PeerFault("the job names no module")
+        return job.module
+
+    def forget(self, block_id: BlockId) -> None:
+        """A job that we knew expired: nothing of it is kept, its files included. Others' names are left alone: after a
+        damaged database, files are all that is left.
+        """
+        known = self._jobs.pop(block_id, None)
+        self._locks.pop(block_id, None)
+        if known is not None and known.files is not None:
+            known.files.close()
+            shutil.rmtree(known.files.folder, ignore_errors=True)
+
+    def _bound(self) -> None:
+        """Strangers' jobs are kept in a bounded number; one that is needed again is read again."""
+        strangers = [block_id for block_id, job in self._jobs.items() if job.files is None]
+        for block_id in strangers[: max(0, len(strangers) - JOBS_KEPT_MAX)]:
+            del self._jobs[block_id]
+            self._locks.pop(block_id, None)
+
+    def close(self) -> None:
+        for job in self._jobs.values():
+            if job.files is not None:
+                job.files.close()
+
+    def _own_files(self, view: JobView) -> Path | None:
+        """The folder of a job of ours; one that a crash left unnamed is found by its body."""
+        if view.author != self._me:
+            return None
+        folder = self.folder / view.block_id
+        if folder.is_dir():
+            return folder
+        body = encode(view.body)
+        for unnamed in self.folder.glob("new-*"):
+            path = unnamed / BODY
+            if path.is_file() and path.read_bytes() == body:
+                return unnamed.rename(folder)
+        return None
+
+    async def _explicit(self, view: JobView, files: Path | None) -> ExplicitChunks:
+        if files is not None:
+            data = (files / EXPLICIT).read_bytes()
+        else:
+            wanted = view.body.explicit_digest or b""
+            data = await self._blob(view, wanted, EXPLICIT_BYTES_MAX)
+        return decode(ExplicitChunks, data)
+
+    async def _blob(self, view: JobView, wanted: bytes, bytes_max: int) -> bytes:
+        data = await self._read_blob(view.author, wanted, bytes_max)
+        if digest(data) != wanted:
+            raise PeerFault("the publisher served a blob of another digest")
+        return data
+
+
+def unix_ms() -> int:
+    """Wall clock, for expiry and age alone."""
+    return int(time.time() * 1000)
+
+
+def places_of(facts: Mapping[str, bytes]) -> list[OutputPlace]:
+    """Stored places in the order of holding; keys are `<job>/<microjob>/<sub-block>`."""
+    found: list[OutputPlace] = []
+    for key, value in facts.items():
+        _job, microjob, sub_block = key.split("/")
+        if len(value) != 24:
+            raise WorldFault("a record of where outputs lie is damaged")
+        found.append(OutputPlace.unpack(int(microjob), int(sub_block), value))
+    return sorted(found, key=lambda place: place.order)

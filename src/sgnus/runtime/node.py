@@ -1,0 +1,231 @@
+"""One node, put together: adapters, database, core and its engine. The only place that knows all of them."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from sgnus.adapters.gossip import Libp2pGossip
+from sgnus.adapters.peers.node import GrpcPeers, Self
+from sgnus.adapters.processors.pool import ProcessorPool
+from sgnus.adapters.store import SqliteStore
+from sgnus.core.node import NodeCore
+from sgnus.crypto.identity import Identity
+from sgnus.messages.errors import UserFault
+from sgnus.messages.ids import NetworkId, PeerId
+from sgnus.messages.limits import PROTOCOL_VERSION, WORKERS_MAX
+from sgnus.messages.v1.types import AddressRecord, Endpoint, SignedEnvelope, SignedKind
+from sgnus.runtime.acquaintance import Acquaintance
+from sgnus.runtime.addresses import AddressBook
+from sgnus.runtime.apps import Apps
+from sgnus.runtime.background import Background
+from sgnus.runtime.database import Database
+from sgnus.runtime.drivers import Drivers
+from sgnus.runtime.engine import Engine
+from sgnus.runtime.events import EventHub
+from sgnus.runtime.hearing import Feeds, Hearing
+from sgnus.runtime.home import NodeHome
+from sgnus.runtime.inputs import Inputs
+from sgnus.runtime.job_watch import JobWatch
+from sgnus.runtime.jobs import JobBook, unix_ms
+from sgnus.runtime.network_file import NetworkFile, new_network, read_network, write_network
+from sgnus.runtime.pens import EnvelopePen
+from sgnus.runtime.performing import Moved, Performing
+from sgnus.runtime.publisher_run import PublisherRuns
+from sgnus.runtime.reach import hosts_told, multiaddrs_told
+from sgnus.runtime.serving import NodeService, Publishing, Receiving
+from sgnus.runtime.work import Deliveries, Hands, Secrets, Worker
+
+LOG: Final = logging.getLogger("sgnus.node")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeOptions:
+    """How a node is started. Port 0: the one of the last run, else any free one."""
+
+    home: Path
+    workers: int = 1
+    listen: str = "127.0.0.1"
+    port: int = 0
+    peer_port: int = 0
+    network: Path | None = None
+    discover: bool = False
+    bootstrap: tuple[str, ...] = ()
+    announce: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class NodeParts:
+    """The parts that frontends ask (through `runtime.api`)."""
+
+    options: NodeOptions
+    network: NetworkFile
+    drivers: Drivers
+    engine: Engine
+    jobs: JobBook
+    hub: EventHub
+    addresses: AddressBook
+    apps: Apps
+    hearing: Hearing
+    background: Background
+
+    @property
+    def core(self) -> NodeCore:
+        return self.engine.core
+
+
+class Node:
+    """Starts and stops the parts in order."""
+
+    def __init__(self, options: NodeOptions) -> None:
+        if not 0 <= options.workers <= WORKERS_MAX:
+            raise UserFault(f"{options.workers} workers: a node has 0 to {WORKERS_MAX}.")
+        self.options = options
+        self.home = NodeHome(options.home)
+        self._parts: NodeParts | None = None
+
+    async def start(self) -> NodeParts:
+        """Start everything. UserFault and WorldFault say why it cannot be; nothing is left running then."""
+        self.home.take()
+        try:
+            return await self._start()
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def stop(self) -> None:
+        """Leave the rooms, stop what runs, close what is open."""
+        parts, self._parts = self._parts, None
+        if parts is not None:
+            drivers = parts.drivers
+            await parts.background.stop()
+            await parts.engine.stop()
+            await drivers.gossip.stop()
+            await drivers.peers.stop()
+            if drivers.pool is not None:
+                await drivers.pool.stop()
+            await drivers.database.stop()
+            parts.jobs.close()
+        self.home.release()
+
+    async def _start(self) -> NodeParts:
+        identity, network = self.home.identity(), self._network()
+        parts = self._parts = await assemble(self.options, self.home, identity, network)
+        service = NodeService(parts.background.publishing, parts.drivers.database, parts.addresses)
+        await self._listen(parts, service)
+        if parts.drivers.pool is not None:
+            await parts.drivers.pool.start()
+        await parts.background.watch.start()
+        parts.engine.start()
+        await parts.background.meet(parts, tuple(network.bootstrap) + self.options.bootstrap)
+        return parts
+
+    async def _listen(self, parts: NodeParts, service: NodeService) -> None:
+        """Open both doors to peers, on the ports of the last run where they are free to choose."""
+        options, drivers = self.options, parts.drivers
+        _gossip_port, peer_port = self.home.ports(options.listen)
+        endpoint = await drivers.peers.start(
+            service,
+            parts.hearing.peer_event,
+            host=options.listen,
+            port=options.peer_port or peer_port,
+        )
+        gossip_port = _port_of(await drivers.gossip.start(parts.hearing.gossip_event))
+        hosts = hosts_told(options.listen, options.announce)
+        endpoints = tuple(Endpoint(host=host, port=endpoint.port) for host in hosts)
+        multiaddrs = multiaddrs_told(hosts, gossip_port, parts.core.pen.peer)
+        address = parts.addresses.announce(endpoints, multiaddrs)
+        drivers.peers.announce(address)
+        parts.core.address = address
+        self.home.keep_ports(gossip_port, endpoint.port)
+
+    def _network(self) -> NetworkFile:
+        """The network file that was named or lies in the home; without one, a private network of this home's own."""
+        path = self.options.network or self.home.network_path
+        if path.exists() or self.options.network is not None:
+            return read_network(path)
+        network = new_network("private")
+        write_network(self.home.network_path, network)
+        return network
+
+
+async def assemble(
+    options: NodeOptions, home: NodeHome, identity: Identity, network: NetworkFile
+) -> NodeParts:
+    """Make the parts and join them; nothing listens yet, but the database is open."""
+    network_id = NetworkId(network.id)
+    pen = EnvelopePen(identity, network_id)
+    hub = EventHub()
+    hearing = Hearing(pen)
+    drivers = _drivers(options, home, identity, network, hearing)
+    acquaintance = Acquaintance(pen.peer, drivers)
+    addresses = AddressBook(identity, network_id, unix_ms, acquaintance.learned)
+    inputs = Inputs(drivers.peers.calls)
+    jobs = JobBook(home.jobs_path, pen.peer, inputs.blob)
+    core = NodeCore.create(pen, _unaddressed(pen), options.workers, secrets.randbits(40))
+    performing = Performing(drivers, hub, hearing)
+    engine = Engine(core, performing.persist, performing.perform)
+    receiving = Receiving(engine.put)
+    publishing = Publishing(jobs, core, pen, receiving)
+    worker = Worker(jobs, inputs, drivers.pool)
+    hands = Hands(worker, jobs, pen.peer, Secrets(identity.seed), engine.put)
+    apps = Apps(engine, jobs, inputs, hands)
+    watch = JobWatch(drivers, jobs, engine, hub)
+    performing.connect(
+        Moved(
+            receiving=receiving,
+            hands=hands,
+            deliveries=Deliveries(hands, drivers.peers.calls, publishing.store_here, engine.put),
+            apps=apps,
+            runs=PublisherRuns(jobs, worker, hands, receiving, engine.put),
+            engine=engine,
+            jobs=jobs,
+        )
+    )
+    hearing.connect(Feeds(engine, addresses, acquaintance, drivers, watch, hands))
+    for notice in await drivers.database.start():
+        LOG.warning("%s", notice)
+    background = Background(hands, watch, publishing, acquaintance)
+    return NodeParts(options, network, drivers, engine, jobs, hub, addresses, apps, hearing, background)
+
+
+def _drivers(
+    options: NodeOptions, home: NodeHome, identity: Identity, network: NetworkFile, hearing: Hearing
+) -> Drivers:
+    gossip_port, _peer_port = home.ports(options.listen)
+    store = SqliteStore(home.database_path)
+    database = Database(
+        store,
+        identity,
+        NetworkId(network.id),
+        settlement_peers=[PeerId(peer) for peer in network.sgnus_nodes],
+        clock_ms=unix_ms,
+        publish=hearing.publish_entries,
+        on_change=hearing.job_changed,
+    )
+    gossip = Libp2pGossip(
+        identity.seed,
+        (options.listen, options.port or gossip_port),
+        psk=bytes.fromhex(network.psk) if network.psk else None,
+    )
+    peers = GrpcPeers(Self(identity=identity, network=NetworkId(network.id), boot=unix_ms()))
+    pool = ProcessorPool(options.workers) if options.workers else None
+    return Drivers(gossip, peers, store, database, pool)
+
+
+def _unaddressed(pen: EnvelopePen) -> SignedEnvelope:
+    """Stands for our address until we listen; the core says nothing before."""
+    record = AddressRecord(
+        peer=pen.peer, endpoints=(), multiaddrs=(), sequence=0, expires_ms=0, protocol=PROTOCOL_VERSION
+    )
+    return pen.sign(SignedKind.ADDRESS, record)
+
+
+def _port_of(multiaddrs: Sequence[str]) -> int:
+    """The TCP port of our first multiaddr (`/ip4/../tcp/<port>/p2p/..`)."""
+    parts = multiaddrs[0].split("/") if multiaddrs else []
+    return int(parts[parts.index("tcp") + 1]) if "tcp" in parts else 0

@@ -1,0 +1,54 @@
+"""Signing and opening for the core, with Ed25519. What was opened once is not verified or decoded again."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from typing import Final, TypeVar
+
+from sgnus.crypto.identity import Identity
+from sgnus.messages.fields import Message
+from sgnus.messages.ids import NetworkId, PeerId
+from sgnus.messages.v1.types import SignedEnvelope, SignedKind
+from sgnus.wire.envelope import open_envelope, seal
+
+M = TypeVar("M", bound=Message)
+OPENED_MAX: Final = 8_192
+
+
+class EnvelopePen:
+    """The `Pen` of a running node."""
+
+    def __init__(self, identity: Identity, network: NetworkId) -> None:
+        self._identity = identity
+        self._network = network
+        self._opened: OrderedDict[tuple[bytes, str, bytes], Message] = OrderedDict()
+
+    @property
+    def peer(self) -> PeerId:
+        return self._identity.peer_id
+
+    def sign(self, kind: SignedKind, message: Message) -> SignedEnvelope:
+        """`message`, signed by this node for its network."""
+        envelope = seal(self._identity, self._network, kind, message)
+        self._remember(envelope, message)
+        return envelope
+
+    def open(self, envelope: SignedEnvelope, kind: SignedKind, of: type[M]) -> M:
+        """The signed message. Faults: PeerFault."""
+        known = self._opened.get((envelope.signature, envelope.author, envelope.payload))
+        if known is not None and envelope.kind is kind and isinstance(known, of):
+            return known
+        message = open_envelope(envelope, self._network, kind, of)
+        self._remember(envelope, message)
+        return message
+
+    def digest(self, envelope: SignedEnvelope) -> bytes:
+        """sha256 over author, payload and signature."""
+        parts = (envelope.author.encode(), envelope.payload, envelope.signature)
+        return hashlib.sha256(b"".join(len(part).to_bytes(4, "big") + part for part in parts)).digest()
+
+    def _remember(self, envelope: SignedEnvelope, message: Message) -> None:
+        self._opened[envelope.signature, envelope.author, envelope.payload] = message
+        if len(self._opened) > OPENED_MAX:
+            self._opened.popitem(last=False)

@@ -1,0 +1,255 @@
+"""Processing leased sub-blocks and delivering their outputs: the hands of the core's worker part.
+
+Outputs are kept here from the moment they are computed until the core says that the publisher holds them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from dataclasses import dataclass, fields
+from operator import attrgetter
+from typing import Any, Final
+
+from sgnus.adapters.processors.pool import ProcessorPool
+from sgnus.core import effects as fx
+from sgnus.core.inputs import DeliveryEnded, Input, SubBlockComputed, SubBlockFailed
+from sgnus.crypto.commits import commit_root_of
+from sgnus.crypto.digests import digest
+from sgnus.messages.errors import OurFault, PeerFault, UserFault, WorldFault
+from sgnus.messages.ids import BlockId, InstanceId, PeerId
+from sgnus.messages.limits import DATA_BYTES_TYPICAL
+from sgnus.messages.v1.types import OutputsHeader, ReturnReason, SignedEnvelope, WriteOutputsReply
+from sgnus.ports import (
+    Abandoned,
+    ChunkTask,
+    Computed,
+    Outcome,
+    PeerCalls,
+    Piece,
+    Processors,
+    SubBlockTask,
+    Trapped,
+)
+from sgnus.runtime.inputs import InputMissing, Inputs
+from sgnus.runtime.jobs import Job, JobBook
+
+LOG: Final = logging.getLogger("sgnus.work")
+_SHAPE: Final = attrgetter(*(field.name for field in fields(ChunkTask) if field.name != "input"))
+Key = tuple[InstanceId, int]
+StoreHere = Callable[[fx.Deliver, Sequence[bytes]], Awaitable[WriteOutputsReply]]
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Computed outputs that are not delivered yet."""
+
+    outputs: Sequence[bytes]
+    digests: bytes
+    salt_seed: bytes
+
+
+class Secrets:
+    """Salt seeds, from a secret of this node alone: nobody can guess an output from its commit."""
+
+    def __init__(self, seed: bytes) -> None:
+        self._key = hmac.digest(seed, b"sgnus/v1/salts", hashlib.sha256)
+
+    def salt_seed(self, instance: InstanceId, sub_block: int) -> bytes:
+        return hmac.digest(self._key, f"{instance}/{sub_block}".encode(), hashlib.sha256)
+
+
+class Worker:
+    """Runs sub-blocks on the pool, for leases and for the publisher's own last resort."""
+
+    def __init__(self, jobs: JobBook, inputs: Inputs, pool: Processors | None) -> None:
+        self._jobs = jobs
+        self._inputs = inputs
+        self._pool = pool
+
+    async def task_of(
+        self, job: Job, microjob: int, instance: InstanceId, sub_block: int
+    ) -> tuple[SubBlockTask, range]:
+        """The sub-block ready to run. InputMissing when its inputs or module cannot be had."""
+        chunks = job.plan.chunks_of(microjob, sub_block)
+        data = await self._inputs.sub_block(job, microjob, instance, sub_block)
+        try:
+            module = await self._jobs.module(job)
+        except (PeerFault, WorldFault) as error:
+            raise InputMissing(f"the module cannot be read: {error}") from error
+        tasks = [
+            ChunkTask(piece, *_SHAPE(job.plan.chunk(index).task))
+            for piece, index in zip(data, chunks, strict=True)
+        ]
+        parameters = {one.name: one.value for one in job.body.processor.parameters}
+        return SubBlockTask(module, parameters, tasks), chunks
+
+    async def run(self, job: Job, microjob: int, instance: InstanceId, sub_block: int) -> Outcome:
+        """The outputs, or why there are none. Faults: InputMissing."""
+        task, chunks = await self.task_of(job, microjob, instance, sub_block)
+        try:
+            outcome = await self._run_anywhere(task)
+        except UserFault as fault:
+            return Abandoned(str(fault))
+        if isinstance(outcome, Computed):
+            sizes = job.plan.output_sizes_of(chunks)
+            if [len(output) for output in outcome.outputs] != sizes:
+                return Trapped(0, "the outputs do not have the sizes of the plan")
+        return outcome
+
+    async def _run_anywhere(self, task: SubBlockTask) -> Outcome:
+        """A publisher without workers runs what members abandoned all the same, in a child for this once."""
+        if self._pool is not None:
+            return await self._pool.run(task)
+        pool = ProcessorPool(1)
+        await pool.start()
+        try:
+            return await pool.run(task)
+        finally:
+            await pool.stop()
+
+
+class Hands:
+    """All work under way. `put` gives inputs to the core."""
+
+    def __init__(
+        self, worker: Worker, jobs: JobBook, me: PeerId, secrets: Secrets, put: Callable[[Input], bool]
+    ) -> None:
+        self._worker = worker
+        self._jobs = jobs
+        self.me = me
+        self._secrets = secrets
+        self._put = put
+        self.kept: dict[Key, Kept] = {}
+        self._running: dict[Key, asyncio.Task[None]] = {}
+        self._tasks: dict[asyncio.Task[Any], None] = {}
+
+    def process(self, asked: fx.Process, now_ms: Callable[[], int]) -> None:
+        """Start on a lease."""
+        key = (asked.instance, asked.sub_block)
+        self.stop(*key)
+        self._running[key] = self.spawn(self._process(asked, now_ms))
+
+    def stop(self, instance: InstanceId, sub_block: int) -> None:
+        """Stop work that nobody wants any more."""
+        task = self._running.pop((instance, sub_block), None)
+        if task is not None:
+            task.cancel()
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Run in the background until done or `close`."""
+        task = asyncio.create_task(work)
+        self._tasks[task] = None
+        task.add_done_callback(self._ended)
+        return task
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.pop(task, None)
+        if not task.cancelled() and task.exception() is not None:
+            LOG.error("background work failed", exc_info=task.exception())
+
+    def keep(
+        self, job: Job, microjob: int, instance: InstanceId, sub_block: int, outputs: Sequence[bytes]
+    ) -> bytes:
+        """Keep outputs for delivery; returns the root that they are committed to."""
+        chunks = job.plan.chunks_of(microjob, sub_block)
+        digests = [digest(output) for output in outputs]
+        seed = self._secrets.salt_seed(instance, sub_block)
+        self.kept[instance, sub_block] = Kept(outputs, b"".join(digests), seed)
+        return commit_root_of(
+            BlockId(job.view.block_id), instance, self.me, seed=seed, chunks=chunks, digests=digests
+        )
+
+    async def close(self) -> None:
+        """Cancel all and wait for it."""
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _process(self, asked: fx.Process, now_ms: Callable[[], int]) -> None:
+        started_ms = now_ms()
+        job = self._jobs.get(asked.job)
+        if job is None:
+            self._fail(asked, ReturnReason.INPUT_MISSING, "the job is not known here")
+            return
+        try:
+            outcome = await self._worker.run(job, asked.microjob, asked.instance, asked.sub_block)
+        except (InputMissing, PeerFault) as fault:
+            self._fail(asked, ReturnReason.INPUT_MISSING, str(fault))
+            return
+        except OurFault as fault:
+            self._fail(asked, ReturnReason.ABANDONED, str(fault))
+            return
+        if isinstance(outcome, Computed):
+            root = self.keep(job, asked.microjob, asked.instance, asked.sub_block, outcome.outputs)
+            elapsed_ms = now_ms() - started_ms
+            self._running.pop((asked.instance, asked.sub_block), None)
+            self._put(
+                SubBlockComputed(asked.instance, asked.sub_block, len(outcome.outputs), root, elapsed_ms)
+            )
+        elif isinstance(outcome, Trapped):
+            self._fail(asked, ReturnReason.TRAPPED, f"chunk {outcome.chunk}: {outcome.reason}")
+        else:
+            self._fail(asked, ReturnReason.ABANDONED, outcome.reason)
+
+    def _fail(self, asked: fx.Process, reason: ReturnReason, detail: str) -> None:
+        self._running.pop((asked.instance, asked.sub_block), None)
+        LOG.warning("sub-block %s/%s: %s", asked.microjob, asked.sub_block, detail)
+        self._put(SubBlockFailed(asked.instance, asked.sub_block, reason, detail))
+
+
+class Deliveries:
+    """Sends kept outputs to publishers; ends each attempt with DeliveryEnded."""
+
+    def __init__(
+        self, hands: Hands, calls: PeerCalls, store_here: StoreHere, put: Callable[[Input], bool]
+    ) -> None:
+        """`store_here` takes what we deliver to ourselves, as publisher of the job."""
+        self._hands = hands
+        self._calls = calls
+        self._store_here = store_here
+        self._put = put
+
+    def deliver(self, asked: fx.Deliver) -> None:
+        """Start one attempt."""
+        self._hands.spawn(self._deliver(asked))
+
+    async def _deliver(self, asked: fx.Deliver) -> None:
+        kept = self._hands.kept.get((asked.instance, asked.sub_block))
+        held: SignedEnvelope | None = None
+        if kept is not None:
+            header = OutputsHeader(record=asked.record, salt_seed=kept.salt_seed, digests=kept.digests)
+            try:
+                if asked.publisher == self._hands.me:
+                    reply = await self._store_here(asked, kept.outputs)
+                else:
+                    reply = await self._calls.write_outputs(asked.publisher, header, _pieces(kept.outputs))
+                held = reply.held
+                if held is None:
+                    LOG.warning("the publisher refuses sub-block %s: %s", asked.sub_block, reply.refused)
+            except (PeerFault, WorldFault) as fault:
+                LOG.warning("sub-block %s is not delivered: %s", asked.sub_block, fault)
+        self._put(DeliveryEnded(asked.instance, asked.sub_block, held))
+
+
+async def _pieces(outputs: Sequence[bytes]) -> AsyncIterator[Piece]:
+    """The outputs end to end, in pieces of the usual size; small ones are put together."""
+    small: list[bytes] = []
+    length = 0
+    for output in outputs:
+        if small and length + len(output) > DATA_BYTES_TYPICAL:
+            yield b"".join(small)
+            small, length = [], 0
+        if len(output) <= DATA_BYTES_TYPICAL:
+            small.append(output)
+            length += len(output)
+            continue
+        view = memoryview(output)
+        for start in range(0, len(view), DATA_BYTES_TYPICAL):
+            yield view[start : start + DATA_BYTES_TYPICAL]
+    if small:
+        yield b"".join(small)

@@ -1,0 +1,119 @@
+"""`sgnus sim`: run seeds, judge them by the laws, tell the story of one that fails."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from sgnus.messages.errors import UserFault
+from sgnus.sim.run import Verdict, judge, setting_of
+from sgnus.sim.setting import FAULTS, PEERS_MAX, PEERS_MIN, Setting
+
+SUB_BLOCKS_MAX = 1_000
+EXAMPLES = """\b
+Examples:
+  sgnus sim --seed 7 --peers 12
+  sgnus sim --seed 0 --count 300
+  sgnus sim --seed 7 --peers 5 --faults crash,part --trace
+
+Exit status: 0 all laws held, 1 a law was broken (the story follows), 2 wrong use."""
+
+
+def faults_of(text: str) -> tuple[str, ...]:
+    """`all`, `none`, or names separated by commas. UserFault names what there is."""
+    if text == "all":
+        return FAULTS
+    names = () if text == "none" else tuple(text.split(","))
+    unknown = [name for name in names if name not in FAULTS]
+    if unknown:
+        raise UserFault(
+            f"unknown fault {unknown[0]!r} in --faults; there are: all, none, {', '.join(FAULTS)}"
+        )
+    return tuple(name for name in FAULTS if name in names)
+
+
+def _setting(seed: int, chosen: dict[str, Any]) -> Setting:
+    own = setting_of(seed)
+    return Setting(
+        seed,
+        peers=chosen["peers"] or own.peers,
+        sub_blocks=chosen["sub_blocks"] or own.sub_blocks,
+        faults=faults_of(chosen["faults"]),
+        trace=chosen["trace"],
+    )
+
+
+def _show(verdict: Verdict, *, trace: bool) -> None:
+    if not verdict.is_right or trace:
+        for line in verdict.story:
+            click.echo(line)
+    click.echo(verdict.summary())
+    if not verdict.is_right:
+        click.echo(f"repeat with: {verdict.setting.command()} --trace")
+
+
+@click.command("sim", epilog=EXAMPLES)
+@click.option("--seed", type=click.IntRange(0, 2**62), default=0, show_default=True, help="The first seed.")
+@click.option(
+    "--peers", type=click.IntRange(PEERS_MIN, PEERS_MAX), help="Nodes [default: 3 to 14, from the seed]."
+)
+@click.option(
+    "--sub-blocks",
+    type=click.IntRange(1, SUB_BLOCKS_MAX),
+    help="Of the job [default: 1 to 45, from the seed].",
+)
+@click.option("--faults", default="all", show_default=True, help=f"all, none, or some of {','.join(FAULTS)}.")
+@click.option(
+    "--count", type=click.IntRange(1), default=1, show_default=True, help="How many seeds, one after another."
+)
+@click.option("--trace", is_flag=True, help="Tell every input and effect, also where no law is broken.")
+@click.option("--json", "as_json", is_flag=True, help="One object a seed.")
+@click.pass_context
+def command(context: click.Context, /, **chosen: Any) -> None:
+    """Run the very same core as a node does, in a simulated grid with seeded faults, and check the laws."""
+    is_right = True
+    for seed in range(chosen["seed"], chosen["seed"] + chosen["count"]):
+        try:
+            verdict = judge(_setting(seed, chosen))
+        except UserFault as fault:
+            raise click.UsageError(str(fault)) from fault
+        is_right = is_right and verdict.is_right
+        if chosen["as_json"]:
+            click.echo(json.dumps(_as_object(verdict)))
+        else:
+            _show(verdict, trace=chosen["trace"])
+    context.exit(0 if is_right else 1)
+
+
+def _as_object(verdict: Verdict) -> dict[str, object]:
+    setting = verdict.setting
+    return {
+        "seed": setting.seed,
+        "peers": setting.peers,
+        "sub_blocks": setting.sub_blocks,
+        "right": verdict.is_right,
+        "law": verdict.law,
+        "words": verdict.words,
+        "ended_ms": verdict.ended_ms,
+        "computed": verdict.computed,
+        "steps": verdict.steps,
+        "trace": verdict.trace,
+        "story": [] if verdict.is_right else list(verdict.story),
+    }
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run with these arguments; the exit status."""
+    try:
+        status = command.main(args=list(arguments), prog_name="sgnus sim", standalone_mode=False)
+    except click.exceptions.Exit as left:
+        return left.exit_code
+    except click.ClickException as fault:
+        fault.show()
+        return fault.exit_code
+    except click.Abort:
+        return 1
+    return status if isinstance(status, int) else 0

@@ -1,0 +1,149 @@
+"""A world of peers under one clock: starts and stops processes, gives them inputs, performs their effects.
+
+All dice come from the seed. Nothing iterates over a set, so a run is the same under any PYTHONHASHSEED.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections.abc import Callable
+
+from sgnus.core import inputs as ins
+from sgnus.core.node import NodeCore
+from sgnus.crypto.identity import Identity
+from sgnus.messages.ids import PeerId
+from sgnus.messages.v1.types import (
+    SignedEnvelope,
+)
+from sgnus.sim.agenda import Agenda
+from sgnus.sim.peer import Peer, Process
+from sgnus.sim.pens import CheapPen, Opened, address_of
+from sgnus.sim.setting import Setting
+from sgnus.sim.steps import Steps
+from sgnus.sim.weather import Weather
+from sgnus.wire.codec import decode
+
+LOOK_MS = 1_000
+
+
+class Grid:
+    """One simulated run. `publisher` is the first peer."""
+
+    def __init__(self, setting: Setting, names: tuple[str, ...] = ()) -> None:
+        self.setting = setting
+        self.dice = random.Random(setting.seed)
+        self.agenda = Agenda()
+        self.weather = Weather(random.Random(setting.seed ^ 0xC0FFEE))
+        self.peers: dict[PeerId, Peer] = {}
+        self.steps = Steps(setting, self.weather, self.agenda, self.peers)
+        opened: Opened = {}
+        for number in range(setting.peers):
+            self._make(PeerId(names[number] if names else f"p{number:02d}"), opened)
+
+    # ---- what a script or a plan of faults does
+    @property
+    def publisher(self) -> Peer:
+        return next(iter(self.peers.values()))
+
+    def begin(self) -> None:
+        """Everybody starts, and the publisher submits the job."""
+        for peer in self.peers.values():
+            self.start(peer)
+        self.agenda.after(10, self._submit)
+        self.agenda.after(LOOK_MS, self._look)
+        self.steps.copies.exchange_for_ever(self.dice)
+
+    def run(self, until_ms: int, until: Callable[[], bool] = lambda: False) -> bool:
+        """Go on until this holds (True) or the time is over (False)."""
+        while not until():
+            if not self.agenda.step(until_ms):
+                self.agenda.now_ms = until_ms
+                return until()
+        return True
+
+    def start(self, peer: Peer) -> None:
+        """Its process starts, from its disk."""
+        if peer.process is not None:
+            return
+        peer.run += 1
+        salt = self.dice.randrange(1 << 30)
+        core = NodeCore.create(peer.pen, address_of(peer.pen), 1, salt)
+        peer.process = Process(core, busy_ms=self.agenda.now_ms)
+        self.steps.laws.restarted(peer)
+        self.steps.tell(peer.name, "starts" if peer.run == 1 else "starts again")
+        self.tell_neighbours()
+        if peer.disk.shelf is None:
+            return
+        self.steps.copies.tell(peer)
+        held = [value for (space, _key), value in peer.disk.facts.items() if space == "held"]
+        if held:
+            envelopes = tuple(decode(SignedEnvelope, value) for value in held)
+            self.steps.give(peer, ins.HeldLoaded(self.steps.copies.job, envelopes))
+
+    def crash(self, peer: Peer) -> None:
+        """Its process is killed; its disk stays."""
+        self.steps.crash(peer)
+        self.agenda.after(300, self.tell_neighbours)
+
+    def freeze(self, peer: Peer) -> None:
+        """It does nothing more, and what comes to it waits."""
+        if peer.is_up:
+            peer.frozen = True
+            self.steps.tell(peer.name, "is frozen")
+
+    def thaw(self, peer: Peer) -> None:
+        """It goes on with all that waited, as if nothing had been."""
+        if peer.process is not None and peer.frozen:
+            peer.frozen = False
+            self.steps.tell(peer.name, "thaws")
+            waiting, peer.process.inbox = peer.process.inbox, []
+            for given in waiting:
+                self.steps.give(peer, given)
+            self.steps.tick(peer, peer.run, None)
+
+    def part(self, side: tuple[PeerId, ...]) -> None:
+        """These no longer reach the others."""
+        self.weather.cut = dict.fromkeys(side)
+        self.steps.tell("grid", f"is parted: {', '.join(side)} are on their own")
+        self.steps.streams.part()
+        self.agenda.after(2_000, self.tell_neighbours)
+
+    def heal(self) -> None:
+        if self.weather.cut:
+            self.weather.cut = {}
+            self.steps.tell("grid", "is whole again")
+            self.steps.streams.heal()
+            self.tell_neighbours()
+
+    def is_over(self) -> bool:
+        """The publisher's own copy says that the job ended."""
+        shelf = self.publisher.disk.shelf
+        return shelf is not None and not shelf.is_open
+
+    def _look(self) -> None:
+        is_calm = self.agenda.now_ms >= self.setting.faults_ms and not self.weather.cut
+        is_calm = is_calm and all(peer.is_up for peer in self.peers.values())
+        self.steps.laws.look(self.peers.values(), self.agenda.now_ms, is_calm=is_calm)
+        self.agenda.after(LOOK_MS, self._look)
+
+    # ---- beginnings
+    def _make(self, name: PeerId, opened: Opened) -> None:
+        seed = hashlib.sha256(f"{self.setting.seed}/{name}".encode()).digest()
+        identity = Identity.from_seed(seed)
+        pen = CheapPen(name, opened, self.steps.signed)
+        self.peers[name] = Peer(name, pen, identity, skew_ms=self.dice.randrange(1_000_000))
+
+    def _submit(self) -> None:
+        self.steps.copies.submit(self.publisher, address_of(self.publisher.pen))
+        self.steps.tell(self.publisher.name, f"submits a job of {self.setting.sub_blocks} sub-blocks")
+
+    def tell_neighbours(self) -> None:
+        """Gossip tells who is there."""
+        for peer in self.peers.values():
+            seen = tuple(
+                other.name
+                for other in self.peers.values()
+                if other.process is not None and self.weather.reaches(peer.name, other.name)
+            )
+            self.steps.give(peer, ins.NeighboursChanged(seen))

@@ -1,0 +1,200 @@
+"""The laws of the grid: what must hold in every run, whatever the weather. Each has a noun and a sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from typing import Final
+
+from sgnus.core import effects as fx
+from sgnus.core import inputs as ins
+from sgnus.core.room import Phase
+from sgnus.messages.ids import BlockId, InstanceId, PeerId
+from sgnus.messages.limits import ROOM_MEMBERS_MAX
+from sgnus.messages.v1.types import (
+    Held,
+    HeldNotice,
+    MemberList,
+    PublisherView,
+    Records,
+    SignedEnvelope,
+)
+from sgnus.sim.peer import Peer
+from sgnus.sim.plane import root_of
+from sgnus.sim.setting import Setting
+from sgnus.wire.codec import decode
+
+LAWS: Final = {
+    "seats": "No signed list ever holds more than 11 members, or one of them twice.",
+    "state": "The core's own invariants hold after every step.",
+    "faults": "The core never raises: what a peer does wrong becomes Blame.",
+    "honesty": "Nobody blames an honest peer.",
+    "epoch": "Of two living hosts of one instance that hear each other, one yields.",
+    "founding": "Of two living instances of one microjob that hear each other, one ends.",
+    "result": "Every sub-block ends with exactly one HELD, and with the right root.",
+    "durability": "What the publisher told to be HELD lies on its disk, whatever crashed since.",
+    "repetition": "A host never leases what it knows to be held.",
+    "thrift": "Without faults no sub-block is leased twice within an instance.",
+    "convergence": "All copies of the job database become the same set, with the same fold.",
+    "seat": "Nobody sits for long in a room that its host has left.",
+    "end": "Once all is calm, the job ends within a bounded time.",
+    "quiet": "When the job is over, nobody keeps a seat, owes outputs, or is connected.",
+}
+LASTS_MS_MAX: Final = {"epoch": 15_000, "founding": 30_000, "seat": 30_000}
+"""How long what breaks these laws may last while all is calm."""
+
+
+class Broken(Exception):
+    """A law does not hold. `law` is its noun."""
+
+    def __init__(self, law: str, words: str) -> None:
+        super().__init__(f"law '{law}' is broken: {LAWS[law]} {words}")
+        self.law = law
+
+
+@dataclass(slots=True)
+class Laws:
+    """Watches one run. `held` are all HELDs that any publisher's process ever signed, by (microjob, sub-block)."""
+
+    setting: Setting
+    held: dict[tuple[int, int], SignedEnvelope] = field(default_factory=dict)
+    known: dict[PeerId, dict[tuple[InstanceId, int], None]] = field(default_factory=dict)
+    rivals_ms: dict[str, int] = field(default_factory=dict)
+    blames: int = 0
+
+    def signed(self, _peer: PeerId, envelope: SignedEnvelope, message: object) -> None:
+        """Somebody signed something."""
+        if isinstance(message, MemberList):
+            peers = [member.peer for member in message.members]
+            if len(peers) > ROOM_MEMBERS_MAX or len(set(peers)) != len(peers):
+                raise Broken("seats", f"{envelope.author} signed a list of {peers}")
+
+    # ---- every step
+    def before(self, peer: Peer, given: ins.Input) -> None:
+        """Remember what the peer gets to know of its room."""
+        core = peer.core
+        if core is None or core.room is None or core.room.phase is Phase.CLOSED:
+            return
+        seat = core.room.seat
+        for envelope in _held_in(given):
+            held = decode(Held, envelope.payload)
+            if (held.job, held.microjob) == (seat.job, seat.microjob):
+                self.known.setdefault(peer.name, {})[seat.instance, held.sub_block] = None
+
+    def effect(self, peer: Peer, effect: fx.Effect) -> None:
+        """One effect of one step, before it is performed."""
+        if isinstance(effect, fx.Blame):
+            self.blames += 1
+            raise Broken("honesty", f"{peer.name} blames {effect.peer}: {effect.reason}")
+        if isinstance(effect, fx.ProcessingStarted):
+            core = peer.core
+            room = core.room if core is not None else None
+            # A publisher also tells of leases that other hosts gave: those are theirs.
+            is_host = room is not None and room.phase is Phase.HOST and room.seat.instance == effect.instance
+            key = (effect.instance, effect.sub_block)
+            if is_host and key in self.known.get(peer.name, {}):
+                raise Broken("repetition", f"{peer.name} leases {key[1]} of {effect.microjob}")
+        if isinstance(effect, fx.Persist) and effect.namespace == "held":
+            self._is_one(decode(SignedEnvelope, effect.value))
+        if isinstance(effect, fx.AnswerHeld) and effect.held is not None:
+            self._is_on_disk(peer, effect.held)
+        if isinstance(effect, fx.Send) and isinstance(effect.message, HeldNotice):
+            for envelope in effect.message.held:
+                self._is_on_disk(peer, envelope)
+
+    def _is_one(self, envelope: SignedEnvelope) -> None:
+        """What was signed by a process that died before it was durable was never told, and does not count."""
+        held = decode(Held, envelope.payload)
+        place = (held.microjob, held.sub_block)
+        if self.held.setdefault(place, envelope) != envelope:
+            raise Broken("result", f"there are two HELDs of {place}")
+        if held.root != root_of(*place):
+            raise Broken("result", f"the HELD of {place} has a wrong root")
+
+    def _is_on_disk(self, peer: Peer, envelope: SignedEnvelope) -> None:
+        held = decode(Held, envelope.payload)
+        if held_key(held) not in peer.disk.facts:
+            raise Broken("durability", f"{peer.name} told of {held_key(held)} before it was durable")
+
+    def restarted(self, peer: Peer) -> None:
+        self.known.pop(peer.name, None)
+
+    # ---- every second
+    def look(self, peers: Collection[Peer], now_ms: int, *, is_calm: bool) -> None:
+        """Hosts that hear each other and should not both be."""
+        hosts: dict[str, list[str]] = {}
+        if not is_calm:
+            self.rivals_ms.clear()
+            return
+        for peer in peers:
+            room = peer.core.room if peer.core is not None else None
+            if room is not None and room.phase is Phase.HOST:
+                hosts.setdefault(f"epoch {room.seat.instance}", []).append(peer.name)
+                if not room.book.is_complete():
+                    hosts.setdefault(f"founding {room.seat.microjob}", []).append(peer.name)
+        rivals = {key: names for key, names in hosts.items() if len(names) > 1}
+        for peer in peers:
+            room = peer.core.room if peer.core is not None else None
+            if room is not None and room.host not in hosts.get(f"epoch {room.seat.instance}", ()):
+                rivals[f"seat {room.seat.instance}/{peer.name}"] = [peer.name, room.host]
+        self.rivals_ms = {key: self.rivals_ms.get(key, now_ms) for key in rivals}
+        for key, since_ms in self.rivals_ms.items():
+            law = key.split()[0]
+            if now_ms - since_ms > LASTS_MS_MAX[law]:
+                raise Broken(law, f"{rivals[key]} host {key.split()[1][:8]} since {since_ms} ms")
+
+    # ---- at the end
+    def ended(
+        self,
+        peers: dict[PeerId, Peer],
+        publisher: Peer,
+        job: BlockId,
+        starts: dict[tuple[InstanceId, int], int],
+    ) -> None:
+        """The job is over, and the last words were said."""
+        self._results(publisher, job)
+        digests = {tuple(sorted(peer.disk.entries)) for peer in peers.values()}
+        views = {peer.disk.shelf.view().state if peer.disk.shelf else None for peer in peers.values()}
+        if len(digests) != 1 or len(views) != 1:
+            raise Broken("convergence", f"there are {len(digests)} sets and {len(views)} states")
+        if not self.setting.faults:
+            twice = {key: count for key, count in starts.items() if count > 1}
+            if twice:
+                raise Broken("thrift", f"leased more than once: {twice}")
+        for peer in peers.values():
+            core = peer.core
+            if core is None:
+                raise Broken("end", f"{peer.name} is down although all is calm")
+            if (
+                core.room is not None
+                or core.outbox.parcels
+                or core.links.wanted
+                or core.search.pending is not None
+            ):
+                parts = (core.room is not None, list(core.outbox.parcels), list(core.links.wanted))
+                raise Broken("quiet", f"{peer.name} still has (room, parcels, links) {parts}")
+
+    def _results(self, publisher: Peer, job: BlockId) -> None:
+        for number in range(self.setting.sub_blocks):
+            place = divmod(number, 10)
+            value = publisher.disk.facts.get(("held", f"{job}/{place[0]}/{place[1]}"))
+            if value is None or place not in self.held:
+                raise Broken("result", f"sub-block {place} has no HELD")
+            if decode(SignedEnvelope, value) != self.held[place]:
+                raise Broken("durability", f"the HELD of {place} on disk is not the one that was told")
+        if len(self.held) != self.setting.sub_blocks:
+            raise Broken("result", f"{len(self.held)} HELDs of {self.setting.sub_blocks} sub-blocks")
+
+
+def held_key(held: Held) -> tuple[str, str]:
+    """Where the publisher keeps a HELD."""
+    return "held", f"{held.job}/{held.microjob}/{held.sub_block}"
+
+
+def _held_in(given: ins.Input) -> tuple[SignedEnvelope, ...]:
+    if isinstance(given, ins.DeliveryEnded):
+        return () if given.held is None else (given.held,)
+    message = given.message if isinstance(given, ins.PeerSaid) else None
+    if isinstance(message, HeldNotice | PublisherView | Records):
+        return message.held
+    return ()

@@ -1,0 +1,90 @@
+"""One run from its beginning to its end, judged by the laws."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+from sgnus.core.publication import Publication
+from sgnus.sim import faults
+from sgnus.sim.grid import Grid
+from sgnus.sim.laws import Broken
+from sgnus.sim.setting import Setting
+
+LAST_WORDS_MS = 8_000
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What came of a run. `law` is the noun of the law that was broken, or empty."""
+
+    setting: Setting
+    law: str
+    words: str
+    ended_ms: int
+    steps: int
+    computed: int
+    trace: str
+    story: tuple[str, ...]
+
+    @property
+    def is_right(self) -> bool:
+        return not self.law
+
+    def summary(self) -> str:
+        """One line."""
+        how = f"ended after {self.ended_ms / 1000:.1f} s" if self.is_right else f"BROKEN {self.words}"
+        size = f"{self.setting.peers} peers, {self.setting.sub_blocks} sub-blocks"
+        return f"seed {self.setting.seed}: {size}: {how}; {self.computed} computed, {self.steps} steps, {self.trace}"
+
+
+def judge(setting: Setting) -> Verdict:
+    """Run this setting to its end."""
+    grid = Grid(setting)
+    law, words, ended_ms = "", "", 0
+    try:
+        grid.begin()
+        faults.plan(grid)
+        if not grid.run(setting.end_ms, grid.is_over):
+            raise Broken("end", _state_of(grid))
+        ended_ms = grid.agenda.now_ms
+        grid.run(max(ended_ms, setting.faults_ms) + LAST_WORDS_MS)
+        for peer in grid.peers.values():  # Reconciliation repairs in time; this is that time.
+            grid.steps.copies.exchange(grid.publisher, peer)
+        for peer in grid.peers.values():
+            grid.steps.copies.exchange(grid.publisher, peer)
+        grid.run(grid.agenda.now_ms + LAST_WORDS_MS)
+        starts = grid.steps.plane.tallies.started
+        grid.steps.laws.ended(grid.peers, grid.publisher, grid.steps.copies.job, starts)
+    except Broken as broken:
+        law, words = broken.law, str(broken)
+        grid.steps.story.tell(grid.agenda.now_ms, "law", words)
+    return Verdict(
+        setting=setting,
+        law=law,
+        words=words,
+        ended_ms=ended_ms,
+        steps=grid.steps.story.steps,
+        computed=grid.steps.plane.tallies.computed,
+        trace=grid.steps.story.state.hex(),
+        story=tuple(grid.steps.story.lines),
+    )
+
+
+def setting_of(seed: int) -> Setting:
+    """A seed's own size, as the tests use it."""
+    dice = random.Random(seed)
+    return Setting(seed, peers=dice.randint(3, 14), sub_blocks=dice.randint(1, 45))
+
+
+def _state_of(grid: Grid) -> str:
+    publication: Publication | None = None
+    if grid.publisher.core is not None:
+        publication = grid.publisher.core.publications.get(grid.steps.copies.job)
+    held = publication.delivered() if publication else 0
+    rooms = [
+        f"{peer.name}:{peer.core.room.phase.value} {peer.core.room.seat.microjob}/{peer.core.room.seat.instance[:8]}"
+        for peer in grid.peers.values()
+        if peer.core is not None and peer.core.room is not None
+    ]
+    return f"{held} of {grid.setting.sub_blocks} are held; seats: {rooms}"

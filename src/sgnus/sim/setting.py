@@ -1,0 +1,32 @@
+"""What one simulated run is: its seed, its size, its faults. The same setting gives the same run, byte for byte."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+FAULTS = ("delay", "loss", "duplicate", "break", "crash", "publisher", "part", "pause", "slow", "abandon")
+PEERS_MIN, PEERS_MAX = 2, 64
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """`faults` are names of FAULTS; they happen until `faults_ms`, then all is calm and the job must end by `end_ms`."""
+
+    seed: int
+    peers: int = 8
+    sub_blocks: int = 30
+    faults: tuple[str, ...] = FAULTS
+    faults_ms: int = 15_000
+    calm_ms: int = 90_000
+    deadline_ms: int = 4_000
+    compute_ms: tuple[int, int] = (200, 900)
+    trace: bool = False
+
+    @property
+    def end_ms(self) -> int:
+        return self.faults_ms + self.calm_ms
+
+    def command(self) -> str:
+        """What repeats this run."""
+        faults = "all" if self.faults == FAULTS else ",".join(self.faults) or "none"
+        return f"sgnus sim --seed {self.seed} --peers {self.peers} --sub-blocks {self.sub_blocks} --faults {faults}"

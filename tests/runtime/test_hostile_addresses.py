@@ -1,0 +1,71 @@
+"""What strangers write into address records, and into our inbox, harms nobody but them."""
+
+from __future__ import annotations
+
+import pytest
+
+from sgnus.adapters.gossip.addresses import parse_address
+from sgnus.core.inputs import PeerSaid, Tick
+from sgnus.core.node import NodeCore
+from sgnus.crypto.identity import Identity
+from sgnus.messages.ids import NetworkId, PeerId
+from sgnus.messages.limits import INBOX_ITEMS_MAX
+from sgnus.runtime.acquaintance import Acquaintance
+from sgnus.runtime.addresses import AddressBook
+from sgnus.runtime.drivers import Drivers
+from sgnus.runtime.engine import Engine
+from sgnus.sim.pens import CheapPen, address_of
+from sgnus.wire.envelope import seal_address
+
+NETWORK = NetworkId("17" * 16)
+STRANGER, OTHER, ME = (Identity.from_seed(bytes([number]) * 32) for number in (1, 2, 3))
+
+
+class Doors:
+    """Stands for gossip and peers: it notes whom we dial and admit."""
+
+    def __init__(self) -> None:
+        self.dialled: list[str] = []
+        self.admitted: list[str] = []
+
+    def neighbours(self) -> tuple[PeerId, ...]:
+        return ()
+
+    def connect(self, multiaddr: str) -> None:
+        parse_address(multiaddr)
+        self.dialled.append(multiaddr)
+
+    def admit(self, envelope: object) -> bool:
+        self.admitted.append(envelope.author)  # type: ignore[attr-defined]
+        return True
+
+
+@pytest.mark.parametrize(
+    ("multiaddr", "is_dialled"),
+    [
+        (f"/ip4/127.0.0.1/tcp/9/p2p/{STRANGER.peer_id}", True),
+        (f"/ip4/127.0.0.1/tcp/9/p2p/{OTHER.peer_id}", False),
+        (f"garbage/p2p/{STRANGER.peer_id}", False),
+        ("", False),
+    ],
+)
+def test_an_address_is_dialled_if_it_is_one_and_its_own(multiaddr: str, is_dialled: bool) -> None:
+    doors = Doors()
+    drivers = Drivers(doors, doors, None, None, None)  # type: ignore[arg-type]
+    known = Acquaintance(PeerId("1"), drivers)
+    book = AddressBook(ME, NETWORK, lambda: 0, known.learned)
+    record = seal_address(
+        STRANGER, NETWORK, endpoints=(), multiaddrs=(multiaddr,), sequence=1, expires_ms=60_000
+    )
+    assert book.try_learn(record)
+    assert doors.admitted == [STRANGER.peer_id]
+    assert doors.dialled == ([multiaddr] if is_dialled else [])
+
+
+def test_a_full_inbox_drops_what_peers_say_and_keeps_what_is_ours() -> None:
+    pen = CheapPen(PeerId("me"))
+    engine = Engine(NodeCore.create(pen, address_of(pen), 1, 0), None, print)  # type: ignore[arg-type]
+    for number in range(INBOX_ITEMS_MAX):
+        assert engine.put(PeerSaid(PeerId("peer"), number))  # type: ignore[arg-type]
+    assert not engine.put(PeerSaid(PeerId("peer"), 0))  # type: ignore[arg-type]
+    assert engine.put(Tick())

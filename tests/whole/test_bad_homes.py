@@ -1,0 +1,223 @@
+"""What a node meets on its machine that cannot be: one clear sentence, an exit status, and nothing is lost."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import sgnus
+from sgnus.runtime.network_file import new_network, write_network
+from tests.whole.facts import picture, submit_slow
+from tests.whole.grid import (
+    DEADLINE_S,
+    PrivateNetwork,
+    die_with_parent,
+    environment,
+    wait_for,
+)
+
+pytestmark = pytest.mark.timeout(240)
+
+UserFault = 2
+
+
+@pytest.fixture
+def network_file(tmp_path: Path) -> Path:
+    path = tmp_path / "network.json"
+    write_network(path, new_network("bad"))
+    return path
+
+
+def refused(home: Path, network: Path, status: int, *more: str) -> str:
+    """Start a node that must end by itself with `status`; the one sentence that it says."""
+    command = [sys.executable, "-m", "sgnus.frontends.node_main", "--workers", "0"]
+    command += ["--home", str(home), "--network", str(network), *more]
+    ended = subprocess.run(
+        command,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_S,
+        stdin=subprocess.DEVNULL,
+        preexec_fn=die_with_parent,
+        check=False,
+    )
+    assert ended.returncode == status, ended.stderr
+    assert ended.stdout == ""
+    assert ended.stderr.count("\n") == 1, ended.stderr
+    return ended.stderr
+
+
+@pytest.mark.parametrize("option", ["--port", "--peer-port", "--http-port"])
+def test_a_port_that_is_taken(option: str, tmp_path: Path, network_file: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        said = refused(tmp_path / "home", network_file, UserFault, option, port)
+    assert port in said
+    assert "in use" in said or "another program has it" in said
+    assert "choose another" in said
+
+
+def test_a_port_of_the_last_run_that_another_program_took_is_given_up(tmp_path: Path) -> None:
+    with PrivateNetwork(tmp_path) as network:
+        (node,) = network.add(0)
+        ports = json.loads((node.home / "ports.json").read_text())
+        node.stop()
+        with (
+            socket.create_server(("127.0.0.1", ports["gossip"])),
+            socket.create_server(("127.0.0.1", ports["peer"])),
+        ):
+            node.launch()
+            node.await_ready()
+        assert json.loads((node.home / "ports.json").read_text()) != ports
+
+
+def test_a_home_that_cannot_be_written(tmp_path: Path, network_file: Path) -> None:
+    (tmp_path / "file").touch()
+    said = refused(tmp_path / "file" / "home", network_file, UserFault)
+    assert "cannot be written" in said
+    assert "--home" in said
+
+
+def test_two_nodes_on_one_home(tmp_path: Path) -> None:
+    with PrivateNetwork(tmp_path) as network:
+        (node,) = network.add(0)
+        said = refused(node.home, network.network, UserFault)
+        assert "Another node runs on the home" in said
+        with node.connect() as grid:
+            assert grid.node().peer == node.peer
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", '{"name": "x"}', "[]", '{"name": "x", "id": "zz", "bootstrap": []}', "\0" * 100]
+)
+def test_a_damaged_network_file(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "network.json"
+    path.write_text(text)
+    said = refused(tmp_path / "home", path, UserFault)
+    assert str(path) in said
+    assert "damaged" in said
+    assert path.read_text() == text
+
+
+def test_a_network_file_that_is_not_there(tmp_path: Path) -> None:
+    said = refused(tmp_path / "home", tmp_path / "none.json", UserFault)
+    assert f"There is no network file {tmp_path / 'none.json'}" in said
+
+
+def test_a_key_that_others_can_read(tmp_path: Path) -> None:
+    with PrivateNetwork(tmp_path) as network:
+        (node,) = network.add(0)
+        node.stop()
+        key = node.home / "identity.key"
+        before = key.read_bytes()
+        key.chmod(0o644)
+        said = refused(node.home, network.network, UserFault)
+        assert str(key) in said
+        assert "chmod 600" in said
+        assert key.read_bytes() == before
+
+
+@pytest.mark.parametrize("damage", [b"", b"not a key", bytes(10_000)])
+def test_a_damaged_key(damage: bytes, tmp_path: Path, network_file: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "identity.key").write_bytes(damage)
+    (home / "identity.key").chmod(0o600)
+    assert "identity.key" in refused(home, network_file, UserFault)
+    assert (home / "identity.key").read_bytes() == damage
+
+
+def test_a_corrupt_database_is_set_aside_and_told(tmp_path: Path) -> None:
+    with PrivateNetwork(tmp_path) as network:
+        (node,) = network.add(1)
+        peer = node.peer
+        with node.connect() as grid:
+            assert np.array_equal(grid.submit(picture(2), processor="invert").result(), 255 - picture(2))
+        node.stop()
+        database = node.home / "sgnus.db"
+        damaged = os.urandom(4096) + database.read_bytes()[4096:]
+        database.write_bytes(damaged)
+        node.launch()
+        node.await_ready()
+        assert node.peer == peer
+        aside = [path for path in node.home.iterdir() if path.name.startswith("sgnus.db.")]
+        assert damaged in [path.read_bytes() for path in aside if path.stat().st_size == len(damaged)]
+        assert "sgnus.db" in node.log.read_text()
+        with node.connect() as grid:
+            assert np.array_equal(grid.submit(picture(3), processor="invert").result(), 255 - picture(3))
+
+
+def test_a_disk_without_room_refuses_a_job_in_one_sentence_and_keeps_the_others(tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if (
+        os.geteuid() != 0
+        or subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", "size=80m", "none", str(disk)], check=False, capture_output=True
+        ).returncode
+    ):
+        pytest.skip("a small disk needs the right to mount one")
+    try:
+        with PrivateNetwork(disk) as network:
+            (node,) = network.add(1)
+            with node.connect() as grid:
+                job, right = submit_slow(grid, 3, 0.01)
+                assert np.array_equal(job.result(), right)
+                (disk / "filler").write_bytes(bytes(30 << 20))
+                with pytest.raises(sgnus.WorldFault, match=r"has \d+ MiB free, and this job needs \d+ MiB"):
+                    grid.submit(np.zeros((4096, 4096), np.uint8), processor="invert")
+                assert not list((node.home / "jobs").glob("new-*"))
+                (disk / "filler").unlink()
+                again, right = submit_slow(grid, 4, 0.01)
+                assert np.array_equal(again.result(), right)
+                assert np.array_equal(job.result(), 255 - picture(3))
+    finally:
+        subprocess.run(["umount", "-l", str(disk)], check=False)
+
+
+def test_a_disk_that_fills_up_under_a_job_loses_nothing(tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if (
+        os.geteuid() != 0
+        or subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", "size=80m", "none", str(disk)], check=False, capture_output=True
+        ).returncode
+    ):
+        pytest.skip("a small disk needs the right to mount one")
+    try:
+        with PrivateNetwork(disk, logs=tmp_path) as network:
+            network.add(0, 1)
+            with network.nodes[0].connect() as grid:
+                job, right = submit_slow(grid, 10, 0.3)
+                wait_for(lambda: job.progress.delivered >= 2, "some is delivered")
+                _fill(disk / "filler")
+                wait_for(
+                    lambda: "database or disk is full" in _logs(network) or "No space" in _logs(network),
+                    "the disk is full",
+                )
+                (disk / "filler").unlink()
+                assert np.array_equal(job.result(), right)
+    finally:
+        subprocess.run(["umount", "-l", str(disk)], check=False)
+
+
+def _fill(path: Path) -> None:
+    with path.open("wb", buffering=0) as file:
+        try:
+            while True:
+                file.write(bytes(4096))
+        except OSError:
+            return
+
+
+def _logs(network: PrivateNetwork) -> str:
+    return "".join(node.log.read_text() for node in network.nodes)

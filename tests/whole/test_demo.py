@@ -1,0 +1,173 @@
+"""The demo as a person runs it: what it reports, and that no process outlives it, however it ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+COMMAND = [sys.executable, "-c", "import sys; from sgnus.frontends.cli import main; sys.exit(main())", "demo"]
+RUN_S_MAX = 240
+START_S_MAX = 120
+END_S_MAX = 20
+NODES = 12
+
+pytestmark = pytest.mark.timeout(RUN_S_MAX + START_S_MAX)
+Process = tuple[int, str]
+
+
+@pytest.fixture
+def demo(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Starts a demo whose homes lie below `tmp_path`, and whose output goes into it."""
+    started: list[subprocess.Popen[str]] = []
+    (tmp_path / "homes").mkdir()
+
+    def start(*arguments: str) -> subprocess.Popen[str]:
+        environment = {
+            **os.environ,
+            "TMPDIR": str(tmp_path / "homes"),
+            "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
+        }
+        command = [*COMMAND, *arguments, "--output", str(tmp_path / "out.png")]
+        with (tmp_path / "words").open("w") as words:
+            process = subprocess.Popen(
+                command, env=environment, text=True, stdout=subprocess.PIPE, stderr=words
+            )
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def children(pid: int) -> list[int]:
+    found = []
+    for path in Path(f"/proc/{pid}/task").glob("*/children"):
+        try:
+            found += [int(word) for word in path.read_text().split()]
+        except OSError:
+            continue
+    return found
+
+
+def born(pid: int) -> str | None:
+    """When a living process started, so that its number is not taken for another's; None of the dead."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None
+    return None if fields[0] in "ZX" else fields[19]
+
+
+def family(pid: int) -> set[Process]:
+    """A process's living descendants."""
+    found: set[Process] = set()
+    for child in children(pid):
+        moment = born(child)
+        if moment is not None:
+            found.add((child, moment))
+        found |= family(child)
+    return found
+
+
+def wait_for(condition: Callable[[], bool], seconds: float, what: str) -> None:
+    deadline = time.monotonic() + seconds
+    clock = signal.sigtimedwait
+    while not condition():
+        assert time.monotonic() < deadline, what
+        clock([], 0.05)
+
+
+def see_family(process: subprocess.Popen[str], words: Path, until: str) -> set[Process]:
+    """Everybody that the demo started, up to the moment when it says `until`."""
+    seen: set[Process] = set()
+
+    def has_said() -> bool:
+        seen.update(family(process.pid))
+        return until in words.read_text() or process.poll() is not None
+
+    wait_for(has_said, START_S_MAX, f"the demo never said {until!r}")
+    assert process.poll() is None, words.read_text()
+    return seen | family(process.pid)
+
+
+def assert_all_gone(seen: set[Process]) -> None:
+    wait_for(
+        lambda: not any(born(pid) == moment for pid, moment in seen),
+        END_S_MAX,
+        "processes of the demo live on",
+    )
+
+
+def test_the_demo_survives_two_crashes_and_its_picture_is_exact(
+    demo: Callable[..., subprocess.Popen[str]], tmp_path: Path
+) -> None:
+    process = demo("--json")
+    seen = see_family(process, tmp_path / "words", "nodes ready\n")
+    out, _ = process.communicate(timeout=RUN_S_MAX)
+    words = (tmp_path / "words").read_text()
+    assert process.returncode == 0, words
+    found = json.loads(out.splitlines()[-1])
+    assert found["identical"] is True
+    assert (found["nodes"], len(found["members_killed"])) == (NODES, 2)
+    assert found["sub_blocks"] >= 40 and found["rooms"] == -(-found["sub_blocks"] // 10)
+    assert found["takeovers"] >= 1 and found["removals"] >= 1
+    assert found["seconds"] > 0
+    assert Path(found["output"]) == tmp_path / "out.png" and (tmp_path / "out.png").stat().st_size > 0
+    assert list((tmp_path / "homes").iterdir()) == []
+    assert len(seen) >= NODES
+    assert_all_gone(seen)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_demo_that_is_told_to_end_takes_all_with_it(
+    demo: Callable[..., subprocess.Popen[str]], tmp_path: Path, number: signal.Signals
+) -> None:
+    process = demo("--json")
+    seen = see_family(process, tmp_path / "words", "published by")
+    assert len(seen) > NODES
+    process.send_signal(number)
+    process.communicate(timeout=RUN_S_MAX)
+    assert process.returncode == 130, (tmp_path / "words").read_text()
+    assert list((tmp_path / "homes").iterdir()) == []
+    assert_all_gone(seen)
+
+
+@pytest.mark.parametrize("until", ["starting", "published by"])
+def test_a_demo_that_is_killed_leaves_no_process(
+    demo: Callable[..., subprocess.Popen[str]], tmp_path: Path, until: str
+) -> None:
+    process = demo("--json")
+    seen = see_family(process, tmp_path / "words", until)
+    process.kill()
+    process.communicate(timeout=RUN_S_MAX)
+    assert_all_gone(seen)
+
+
+def test_wrong_use_ends_with_status_2_and_a_sentence(
+    demo: Callable[..., subprocess.Popen[str]], tmp_path: Path
+) -> None:
+    empty = tmp_path / "empty.png"
+    empty.write_bytes(b"")
+    for arguments, sentence in (
+        (["--input", str(empty)], "is empty"),
+        (["--tile", "512x512"], "sub-blocks"),
+        (["--tile", "0x9"], "does not fit"),
+        (["--nodes", "4"], "too few"),
+        (["--processor", "sha256"], "one value a chunk"),
+        (["--param", "nonsense=1"], "nonsense"),
+    ):
+        process = demo(*arguments)
+        process.communicate(timeout=RUN_S_MAX)
+        words = (tmp_path / "words").read_text()
+        assert process.returncode == 2, words
+        assert sentence in words and "Traceback" not in words

@@ -1,0 +1,56 @@
+#!/usr/bin/env bash
+# Runs the named layers in turn, fast ones first, and stops at the first that fails.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+python=${PYTHON:-python3}
+export PYTHONPATH="$PWD/src${PYTHONPATH:+:$PYTHONPATH}"
+
+step() {
+    echo "== $1"
+    shift
+    "$@" || {
+        echo "== failed: $*" >&2
+        exit 1
+    }
+}
+
+# Folders and files of tests that exist; a layer without any is passed over.
+tests() {
+    local name=$1 path found=()
+    shift
+    for path in "$@"; do
+        if [ -n "$(find "tests/$path" -name 'test_*.py' -print -quit 2>/dev/null)" ]; then
+            found+=("tests/$path")
+        fi
+    done
+    if [ ${#found[@]} = 0 ]; then
+        echo "== $name: no tests yet"
+        return
+    fi
+    step "$name: ${found[*]}" "$python" -m pytest -q "${found[@]}"
+}
+
+check() {
+    step "format" "$python" -m ruff format --check --quiet --output-format concise .
+    step "lint" "$python" -m ruff check --quiet --output-format concise .
+    step "types" "$python" -m mypy
+    step "import rules" "$(dirname "$python")/lint-imports" --no-cache --no-logo
+    tests "fast tests" tidy core laws stories wire
+}
+
+others() {
+    # Whatever folder of tests is named in no layer of this file still runs, with the ports.
+    find tests -mindepth 1 -maxdepth 1 -type d -printf '%f\n' | sort \
+        | grep -vxE 'tidy|core|laws|stories|wire|ports|sim|interop|whole|__pycache__' || true
+}
+
+for layer in "$@"; do
+    case $layer in
+        check) check ;;
+        # shellcheck disable=SC2046
+        ports) tests ports ports $(others) ;;
+        sim | interop | whole) tests "$layer" "$layer" ;;
+        *) echo "run_tests: no layer $layer" >&2; exit 2 ;;
+    esac
+done
+echo "== all passed"
