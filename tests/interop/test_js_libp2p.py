@@ -54,9 +54,17 @@ class JsPeer:
         self.told: list[dict[str, Any]] = []
         self._reader = asyncio.create_task(self._read())
 
-    def publish(self, payload: str) -> None:
+    async def publish(self, payload: str) -> None:
+        """Publish until somebody is there to receive it: its stream to us may open after our subscription arrived."""
         assert self.process.stdin is not None
-        self.process.stdin.write(json.dumps({"do": "publish", "payload": payload}).encode() + b"\n")
+        for attempt in range(1, 101):
+            text = f"{payload} {attempt}"
+            self.process.stdin.write(json.dumps({"do": "publish", "payload": text}).encode() + b"\n")
+            await until(lambda: len(self.of("published")) == attempt, "js-libp2p publishes")
+            if self.of("published")[-1]["recipients"]:
+                return
+            await asyncio.sleep(0.05)
+        raise AssertionError("js-libp2p found nobody to publish to")
 
     def of(self, kind: str) -> list[dict[str, Any]]:
         return [fields for fields in self.told if fields["is"] == kind]
@@ -93,8 +101,9 @@ async def talk(node: RealNode, peer: JsPeer) -> None:
     node.gossip.connect(peer.of("listening")[0]["address"])
     await until(lambda: peer.of("subscribers"), "js-libp2p knows that we subscribed")
     node.gossip.publish(TOPIC, b"from Python")
-    peer.publish("from JavaScript")
-    await until(lambda: node.heard.payloads(TOPIC) == [b"from JavaScript"], "we hear it")
+    await peer.publish("from JavaScript")
+    published = peer.of("published")[-1]["payload"].encode()
+    await until(lambda: node.heard.payloads(TOPIC) == [published], "we hear it")
     await until(lambda: peer.of("received"), "it hears us")
     heard = peer.of("received")[0]
     assert (heard["payload"], heard["type"], heard["from"]) == ("from Python", "signed", node.gossip.peer_id)

@@ -39,7 +39,9 @@ say({ is: 'listening', address: node.getMultiaddrs()[0].toString() })
 for await (const line of createInterface({ input: process.stdin })) {
   const command = JSON.parse(line)
   if (command.do === 'publish') {
-    await node.services.pubsub.publish(topic, new TextEncoder().encode(command.payload))
+    // Nobody yet: a peer's subscription may be known before the stream to it is open. Say so, the other tries again.
+    const { recipients } = await node.services.pubsub.publish(topic, new TextEncoder().encode(command.payload))
+    say({ is: 'published', payload: command.payload, recipients: recipients.length })
   }
 }
 await node.stop()
