@@ -60,7 +60,7 @@ class JsPeer:
         for attempt in range(1, 101):
             text = f"{payload} {attempt}"
             self.process.stdin.write(json.dumps({"do": "publish", "payload": text}).encode() + b"\n")
-            await until(lambda: len(self.of("published")) == attempt, "js-libp2p publishes")
+            await until(lambda sent=attempt: len(self.of("published")) == sent, "js-libp2p publishes")
             if self.of("published")[-1]["recipients"]:
                 return
             await asyncio.sleep(0.05)
