@@ -46,7 +46,7 @@ def take_list(room: Room, _sender: PeerId, said: OnPeerListChanged, now_ms: int)
     if following.sequence <= room.roster.sequence:
         return
     if room.seat.me not in following.peers:
-        room.close("removed from the list")
+        room.close("removed from the list" if room.work.going_ms is None else "left")
         return
     room.adopt(following, now_ms)
     if room.phase is Phase.STANDING:

@@ -15,6 +15,7 @@ from sgnus.core.roster import Roster
 from sgnus.core.seating import announce, close_all
 from sgnus.messages.errors import PeerFault
 from sgnus.messages.ids import InstanceId, PeerId
+from sgnus.messages.limits import IDLE_REQUEST_MS
 from sgnus.messages.topics import room_topic
 from sgnus.messages.v1.types import (
     CloseReason,
@@ -137,6 +138,20 @@ def follow(node: NodeCore, sender: PeerId, said: OnPeerListChanged, now_ms: int)
         node.app = None
         return
     sit(node, lobby, roster, now_ms, by_app=False)
+
+
+def ask_to_go(node: NodeCore, room: Room, now_ms: int) -> None:
+    """Tell the host that we want work elsewhere; its list without us ends our seat.
+
+    Until then we are an elector: a host that is gone is succeeded first, by the votes of all who are on its list.
+    """
+    asked_ms = room.work.going_ms
+    if asked_ms is not None and now_ms - asked_ms < IDLE_REQUEST_MS:
+        return
+    room.work.going_ms = now_ms
+    # Its announcement may lag: do not ask for our seat back at once.
+    node.jobs[room.seat.job].refuse(room.seat.instance, now_ms, dead=False)
+    send_leave(node, room.seat.instance, (room.host,))
 
 
 def leave(node: NodeCore, reason: CloseReason | None, now_ms: int) -> None:

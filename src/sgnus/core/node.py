@@ -182,7 +182,7 @@ class NodeCore:
         if room.book.is_complete():
             lobby.finish(room.seat.instance, room.seat.microjob)
             lobby.turn_from_ms = now_ms
-        else:
+        elif room.work.going_ms is None:
             lobby.listen(now_ms)
 
 

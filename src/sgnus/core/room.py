@@ -58,12 +58,13 @@ class Seat:
 
 @dataclass(slots=True)
 class Work:
-    """What this member works on, and when it next speaks of itself."""
+    """What this member works on, and when it next speaks of itself. `going_ms`: when it last asked to be let go."""
 
     running: list[int] = field(default_factory=list)
     processed: list[int] = field(default_factory=list)
     beat_ms: int = 0
     asked_ms: int = 0
+    going_ms: int | None = None
 
     def free(self, workers: int) -> int:
         """Leases that it can take now: one a worker, and one beyond so that a worker need not wait."""

@@ -63,13 +63,7 @@ def seek(node: NodeCore, now_ms: int) -> None:
     if node.room is None:
         _find_seat(node, now_ms)
     elif _is_idle_seat(node, node.room) and _has_work_elsewhere(node, now_ms):
-        here = node.room.seat
-        node.jobs[here.job].refuse(
-            here.instance, now_ms, dead=False
-        )  # Its announcement may lag: do not ask at once.
-        moving.leave(node, None, now_ms)
-        node.room = None
-        _find_seat(node, now_ms)
+        moving.ask_to_go(node, node.room, now_ms)
 
 
 def _find_seat(node: NodeCore, now_ms: int) -> None:
