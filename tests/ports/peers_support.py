@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
+from sgnus.adapters.peers.budget import ReadBudget
 from sgnus.adapters.peers.fake import FakePeerHub, FakePeers
 from sgnus.adapters.peers.node import GrpcPeers, Self
 from sgnus.crypto.identity import Identity
@@ -174,9 +175,16 @@ class Nodes:
         return await self.start(Party, number, boot=boot, port=port, network=network)
 
     async def start(
-        self, make: type[P], number: int, *, boot: int = 1, port: int = 0, network: NetworkId = NETWORK
+        self,
+        make: type[P],
+        number: int,
+        *,
+        boot: int = 1,
+        port: int = 0,
+        network: NetworkId = NETWORK,
+        budget: ReadBudget | None = None,
     ) -> P:
-        own = Self(identity=identity(number), network=network, boot=boot)
+        own = Self(identity=identity(number), network=network, boot=boot, budget=budget or ReadBudget())
         peers: Peers = FakePeers(own, self.hub) if self.kind == "fake" else GrpcPeers(own)
         party = make(peers, own.identity.peer_id)
         await party.start(port)

@@ -22,9 +22,9 @@ from sgnus.messages.limits import (
     PEER_QUEUE_BYTES_MAX,
     PEERS_ADMITTED_MAX,
 )
-from sgnus.messages.v1.types import AddressRecord
+from sgnus.messages.v1.types import AddressRecord, ReadBlobRequest, ReconcileReply, ReconcileStep
 from sgnus.ports import PeerConnected, PeerLost, PeerRefused
-from sgnus.wire.codec import decode
+from sgnus.wire.codec import decode, encode
 from sgnus.wire.envelope import seal_address
 from sgnus.wire.frames import frame_bytes
 from tests.ports.liars import (
@@ -42,6 +42,7 @@ from tests.ports.peers_support import (
     CHUNKS,
     NETWORK,
     Nodes,
+    Party,
     connect,
     identity,
     introduce,
@@ -261,6 +262,60 @@ def test_reads_are_paced_for_each_peer() -> None:
         assert budget_of_other.done()
 
     asyncio.run(story())
+
+
+class Purse(ReadBudget):
+    """Pays for so many messages, notes who got them and how long they were, and refuses the next."""
+
+    def __init__(self, messages: int) -> None:
+        super().__init__()
+        self._messages = messages
+        self.spent: list[tuple[PeerId, int]] = []
+
+    async def spend(self, peer: PeerId, size: int) -> None:
+        if len(self.spent) == self._messages:
+            raise WorldFault("the purse is empty")
+        self.spent.append((peer, size))
+
+
+def test_pieces_are_paid_for_by_their_reader_before_they_are_sent() -> None:
+    async def story(nodes: Nodes) -> None:
+        purse = Purse(2)
+        publisher, reader = await nodes.start(Party, 1, budget=purse), await nodes.add(2)
+        introduce(publisher, reader)
+        publisher.service.pieces = [b"one", b"other", b"never"]
+        calls = reader.peers.calls
+        for reading in (
+            calls.read_chunks(publisher.peer, CHUNKS),
+            calls.read_blob(publisher.peer, ReadBlobRequest(digest=b"d")),
+        ):
+            purse.spent.clear()
+            got: list[bytes] = []
+            with pytest.raises(WorldFault, match="the purse is empty"):
+                async for piece in reading:
+                    got.append(piece)
+            assert got == [b"one", b"other"]
+            assert purse.spent == [(reader.peer, 3), (reader.peer, 5)]
+
+    run(story)
+
+
+def test_steps_of_a_reconciliation_are_paid_for_by_who_asked_before_they_are_sent() -> None:
+    async def story(nodes: Nodes) -> None:
+        purse = Purse(2)
+        asked, asking = await nodes.start(Party, 1, budget=purse), await nodes.add(2)
+        introduce(asked, asking)
+        step = ReconcileStep(ranges=(), entries=(bytes(60_000),), end=False)
+        got: list[ReconcileStep | None] = []
+        with pytest.raises(WorldFault, match="the purse is empty"):
+            async with asking.peers.calls.reconcile(asked.peer) as duplex:
+                for _ in range(3):
+                    await duplex.send(step)
+                    got.append(await duplex.receive())
+        assert got == [step, step]
+        assert purse.spent == [(asking.peer, len(encode(ReconcileReply(step=step))))] * 2
+
+    run(story)
 
 
 def test_admitted_peers_are_bounded_and_those_in_use_stay() -> None:

@@ -37,14 +37,18 @@ ExchangeServed = Callable[[PeerId, ServerWire], Awaitable[str | None]]
 
 
 class ServedReconciliation:
-    """The callee's end of a reconciliation."""
+    """The callee's end of a reconciliation. Anybody may ask for one, as often as it likes: what it is sent is paced."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, peer: PeerId, budget: ReadBudget) -> None:
         self._wire = ServerWire(context)
+        self._peer = peer
+        self._budget = budget
 
     async def send(self, step: ReconcileStep) -> None:
         """See `Duplex`."""
-        await self._wire.write(encode(ReconcileReply(step=step)))
+        data = encode(ReconcileReply(step=step))
+        await self._budget.spend(self._peer, len(data))
+        await self._wire.write(data)
 
     async def receive(self) -> ReconcileStep | None:
         """See `Duplex`."""
@@ -130,7 +134,7 @@ class PeerServer:
         return encode(await self._service.read_branch(peer, decode(ReadBranchRequest, request)))
 
     async def _reconcile(self, peer: PeerId, _: Any, context: Context) -> None:
-        await self._service.reconcile(peer, ServedReconciliation(context))
+        await self._service.reconcile(peer, ServedReconciliation(context, peer, self._budget))
 
     async def _exchange_addresses(self, peer: PeerId, request: bytes, _: Context) -> bytes:
         asked = decode(ExchangeAddressesRequest, request)
