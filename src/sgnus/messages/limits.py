@@ -140,3 +140,6 @@ READ_BYTES_PER_S: Final = 256 * 1024 * 1024
 READ_BURST_BYTES: Final = 512 * 1024 * 1024
 
 GOSSIP_SETTLED_MS: Final = 5_000
+# Meeting a neighbour again after it failed (docs/protocol/database.md)
+MEET_AGAIN_MS_MIN: Final = 300
+MEET_AGAIN_MS_MAX: Final = 60_000

@@ -6,10 +6,12 @@ import asyncio
 import logging
 import random
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from sgnus.messages.errors import PeerFault, UserFault, WorldFault
 from sgnus.messages.ids import PeerId
+from sgnus.messages.limits import MEET_AGAIN_MS_MAX, MEET_AGAIN_MS_MIN
 from sgnus.messages.topics import ADDRESS_TOPIC, DATABASE_TOPIC
 from sgnus.messages.v1.types import ExchangeAddressesRequest
 from sgnus.runtime.serving import steps_of
@@ -28,16 +30,36 @@ STRANGER_S: Final = 5.0
 STRANGER_AGAIN_S: Final = 60.0
 
 
+@dataclass(slots=True)
+class Partner:
+    """A neighbour, for as long as it is one: whether we have met it, and when to try again if that failed."""
+
+    has_met: bool = False
+    due_s: float = 0.0
+    wait_ms: int = MEET_AGAIN_MS_MIN
+
+    def met(self) -> None:
+        """It went well; the next time comes by chance."""
+        self.has_met, self.wait_ms = True, MEET_AGAIN_MS_MIN
+
+    def failed(self, now_s: float) -> None:
+        """Each time in a row that it fails, the wait doubles: it may be too young to know us, or never to behave."""
+        self.has_met, self.due_s = False, now_s + self.wait_ms / 1000
+        self.wait_ms = min(MEET_AGAIN_MS_MAX, 2 * self.wait_ms)
+
+
 class Meeting:
     """Background tasks that keep a node among its peers."""
 
-    def __init__(self, parts: NodeParts, bootstrap: tuple[str, ...]) -> None:
+    def __init__(
+        self, parts: NodeParts, bootstrap: tuple[str, ...], dice: random.Random | None = None
+    ) -> None:
         self._parts = parts
         self._bootstrap = bootstrap
         self._tasks: list[asyncio.Task[None]] = []
-        self._met: dict[PeerId, None] = {}
+        self._partners: dict[PeerId, Partner] = {}
         self._strangers: dict[PeerId, float] = {}
-        self._dice = random.SystemRandom()
+        self._dice = dice or random.SystemRandom()
 
     def start(self) -> None:
         gossip = self._parts.drivers.gossip
@@ -75,10 +97,10 @@ class Meeting:
             await asyncio.sleep(FIRST_RECONCILE_S)
             neighbours = self._parts.drivers.gossip.neighbours()
             self._seek_strangers(neighbours)
-            self._met = {peer: None for peer in self._met if peer in neighbours}
-            for peer in neighbours:
-                if peer not in self._met and self._parts.addresses.of(peer) is not None:
-                    self._met[peer] = None
+            self._partners = {peer: self._partners.get(peer) or Partner() for peer in neighbours}
+            for peer, partner in list(self._partners.items()):
+                is_due = not partner.has_met and partner.due_s <= asyncio.get_running_loop().time()
+                if is_due and self._parts.addresses.of(peer) is not None:
                     await self._meet(peer)
 
     def _seek_strangers(self, neighbours: Sequence[PeerId]) -> None:
@@ -102,6 +124,7 @@ class Meeting:
                 await self._meet(self._dice.choice(known))
 
     async def _meet(self, peer: PeerId) -> None:
+        partner = self._partners.setdefault(peer, Partner())
         calls = self._parts.drivers.peers.calls
         try:
             async with asyncio.timeout(RECONCILE_TIMEOUT_S):
@@ -112,4 +135,6 @@ class Meeting:
                     await self._parts.drivers.database.reconcile(steps_of(duplex), duplex.send, peer)
         except (PeerFault, WorldFault, TimeoutError) as fault:
             LOG.info("meeting %s: %s", peer, fault)
-            self._met.pop(peer, None)
+            partner.failed(asyncio.get_running_loop().time())
+        else:
+            partner.met()
