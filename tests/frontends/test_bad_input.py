@@ -145,6 +145,7 @@ def test_invitations_and_networks_that_cannot_be(capsys: Captured, tmp_path: Pat
         capsys, "network", "create", "x", "--bootstrap", "nowhere", *home
     )
     assert "needs a name" in refused(capsys, "network", "create", "", *home)
+    assert "choose another name" in refused(capsys, "network", "create", "private", *home)
     assert main(["network", "create", "one", "--home", str(tmp_path / "new")]) == 0
     assert "has a network already ('one')" in refused(capsys, "network", "create", "two", *home)
     assert "is in the network 'one'" in refused(capsys, "network", "join", line, *home)

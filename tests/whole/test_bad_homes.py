@@ -35,10 +35,10 @@ def network_file(tmp_path: Path) -> Path:
     return path
 
 
-def refused(home: Path, network: Path, status: int, *more: str) -> str:
+def refused(home: Path, network: Path | None, status: int, *more: str) -> str:
     """Start a node that must end by itself with `status`; the one sentence that it says."""
     command = [sys.executable, "-m", "sgnus.frontends.node_main", "--workers", "0"]
-    command += ["--home", str(home), "--network", str(network), *more]
+    command += ["--home", str(home), *(["--network", str(network)] if network else []), *more]
     ended = subprocess.run(
         command,
         env=environment(),
@@ -110,6 +110,12 @@ def test_a_damaged_network_file(text: str, tmp_path: Path) -> None:
 def test_a_network_file_that_is_not_there(tmp_path: Path) -> None:
     said = refused(tmp_path / "home", tmp_path / "none.json", UserFault)
     assert f"There is no network file {tmp_path / 'none.json'}" in said
+
+
+def test_discovery_beyond_the_machine_without_a_network(tmp_path: Path) -> None:
+    said = refused(tmp_path / "home", None, UserFault, "--discover")
+    assert "sgnus network create" in said
+    assert not (tmp_path / "home" / "network.json").exists()
 
 
 def test_a_key_that_others_can_read(tmp_path: Path) -> None:

@@ -29,6 +29,8 @@ ADDRESSES_MAX: Final = 64
 ADDRESS_CHARACTERS_MAX: Final = 255
 ID_BYTES: Final = 16
 PSK_BYTES: Final = 32
+PRIVATE_NAME: Final = "private"
+"""The network that a node makes for a home without one; no other may be called so."""
 _MULTIADDR: Final = re.compile(
     r"/(ip4|ip6|dns|dns4|dns6)/[^/\s]+/tcp/\d{1,5}/p2p/[1-9A-HJ-NP-Za-km-z]{40,64}"
 )
@@ -53,6 +55,16 @@ def new_network(name: str, *, has_psk: bool = False, bootstrap: Sequence[str] = 
     psk = secrets.token_hex(PSK_BYTES) if has_psk else None
     network = NetworkFile(name=name, id=secrets.token_hex(ID_BYTES), psk=psk, bootstrap=tuple(bootstrap))
     return _checked(network, "The network")
+
+
+def private_network() -> NetworkFile:
+    """The network of one home alone, of which nobody beyond this machine knows."""
+    return new_network(PRIVATE_NAME)
+
+
+def is_private(network: NetworkFile) -> bool:
+    """Whether nobody ever created or joined it: a node made it for its home."""
+    return network.name == PRIVATE_NAME
 
 
 def with_bootstrap(network: NetworkFile, addresses: Sequence[str]) -> NetworkFile:

@@ -32,7 +32,13 @@ from sgnus.runtime.home import NodeHome
 from sgnus.runtime.inputs import Inputs
 from sgnus.runtime.job_watch import JobWatch
 from sgnus.runtime.jobs import JobBook, unix_ms
-from sgnus.runtime.network_file import NetworkFile, new_network, read_network, write_network
+from sgnus.runtime.network_file import (
+    NetworkFile,
+    is_private,
+    private_network,
+    read_network,
+    write_network,
+)
 from sgnus.runtime.pens import EnvelopePen
 from sgnus.runtime.performing import Moved, Performing
 from sgnus.runtime.publisher_run import PublisherRuns
@@ -113,7 +119,8 @@ class Node:
         self.home.release()
 
     async def _start(self) -> NodeParts:
-        identity, network = self.home.identity(), self._network()
+        network = network_of(self.options, self.home)
+        identity = self.home.identity()
         parts = self._parts = await assemble(self.options, self.home, identity, network)
         service = NodeService(parts.background.publishing, parts.drivers.database, parts.addresses)
         await self._listen(parts, service)
@@ -143,14 +150,23 @@ class Node:
         parts.core.address = address
         self.home.keep_ports(gossip_port, endpoint.port)
 
-    def _network(self) -> NetworkFile:
-        """The network file that was named or lies in the home; without one, a private network of this home's own."""
-        path = self.options.network or self.home.network_path
-        if path.exists() or self.options.network is not None:
-            return read_network(path)
-        network = new_network("private")
-        write_network(self.home.network_path, network)
-        return network
+
+def network_of(options: NodeOptions, home: NodeHome) -> NetworkFile:
+    """The network file that was named or lies in the home; without one, a private network of this home's own.
+
+    UserFault when there is none to read, or a private one is to be looked for beyond this machine.
+    """
+    path = options.network or home.network_path
+    is_there = path.exists() or options.network is not None
+    network = read_network(path) if is_there else private_network()
+    if options.discover and is_private(network):
+        raise UserFault(
+            "--discover looks beyond this machine, and the network of this home is a private one of its own: first"
+            " create one (sgnus network create NAME) or join one (sgnus network join INVITATION), or leave out --discover."
+        )
+    if not is_there:
+        write_network(path, network)
+    return network
 
 
 async def assemble(

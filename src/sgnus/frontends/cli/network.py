@@ -14,6 +14,7 @@ from sgnus.runtime.network_file import (
     NetworkFile,
     from_invitation,
     invitation,
+    is_private,
     new_network,
     read_network,
     with_bootstrap,
@@ -60,6 +61,8 @@ def create(
     """
     place = _writable(home)
     made = new_network(name, has_psk=psk, bootstrap=bootstrap)
+    if is_private(made):
+        raise UserFault(f"{name!r} is the network of a home that has none; choose another name.")
     if place.network_path.exists() and not force:
         raise UserFault(
             f"The home {place.path} has a network already ({_name_of(place)}); use another --home, or --force to replace it."
