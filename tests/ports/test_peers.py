@@ -179,10 +179,10 @@ def test_a_full_inbox_holds_messages_back_and_loses_none(run: Run) -> None:
     async def story(nodes: Nodes) -> None:
         one, other = await nodes.two()
         await connect(one, other)
-        other.is_full = True
+        other.is_full, before = True, other.offers
         for number in range(300):
             assert one.peers.send(other.peer, b"%d" % number)
-        await asyncio.sleep(0.05)
+        await until(lambda: other.offers >= before + 3, "what is not taken is offered again")
         assert not other.told(PeerSent)
         other.is_full = False
         await until(lambda: len(other.messages(one.peer)) == 300, "all")

@@ -140,13 +140,39 @@ def test_every_name_of_a_test_is_a_sentence() -> None:
     findings(found)
 
 
+def fixed_sleeps(tree: ast.Module) -> list[ast.Call]:
+    """Waits for a time instead of a condition: `time.sleep` anywhere, and others outside of a loop that looks again.
+
+    `sleep(0)` only lets others run, and is no wait.
+    """
+    loops = (node for node in ast.walk(tree) if isinstance(node, ast.For | ast.AsyncFor | ast.While))
+    polls = {inner for loop in loops for statement in loop.body for inner in ast.walk(statement)}
+    return [
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        and (name := ast.unparse(node.func)) in ("time.sleep", "asyncio.sleep", "trio.sleep")
+        and (name == "time.sleep" or node not in polls)
+        and [ast.unparse(argument) for argument in node.args] != ["0"]
+    ]
+
+
 def test_no_test_sleeps_for_a_fixed_time() -> None:
-    """A test waits for a condition with a deadline. `asyncio.sleep(0)` only lets others run, and is no wait."""
-    found = []
-    for file in python_files("tests/"):
-        if file.is_relative_to("tests/tidy"):
-            continue
-        for node in ast.walk(parsed(file)):
-            if isinstance(node, ast.Call) and ast.unparse(node.func) == "time.sleep":
-                found.append(place(file, node))
-    findings(found)
+    """A test waits for a condition with a deadline."""
+    files = [file for file in python_files("tests/") if not file.is_relative_to("tests/tidy")]
+    findings(place(file, call) for file in files for call in fixed_sleeps(parsed(file)))
+
+
+@pytest.mark.parametrize(
+    ("text", "is_found"),
+    [
+        ("await asyncio.sleep(0.05)", True),
+        ("await trio.sleep(PAUSE_S)", True),
+        ("while True:\n    time.sleep(0.01)", True),
+        ("while not done():\n    await asyncio.sleep(0.01)", False),
+        ("for _ in range(3):\n    if ask():\n        break\n    await trio.sleep(0.01)", False),
+        ("await asyncio.sleep(0)", False),
+    ],
+)
+def test_a_fixed_sleep_is_told_from_a_look_again(text: str, is_found: bool) -> None:
+    assert bool(fixed_sleeps(ast.parse(text))) == is_found
