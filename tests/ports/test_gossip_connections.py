@@ -243,6 +243,20 @@ def test_a_dial_to_an_address_of_another_peer_fails_and_says_so() -> None:
     asyncio.run(story())
 
 
+def test_a_peer_is_reached_at_whichever_of_its_addresses_answers() -> None:
+    async def story() -> None:
+        async with real_nodes(3) as (node, peer, other):
+            mistaken = other.address.replace(other.gossip.peer_id, peer.gossip.peer_id)
+            nobody = f"/ip4/127.0.0.1/tcp/1/p2p/{peer.gossip.peer_id}"
+            node.gossip.connect(mistaken)
+            await until(lambda: mistaken in node.gossip.dial_failures(), "another peer answers there")
+            node.gossip.connect(peer.address)
+            node.gossip.connect(nobody)
+            await until(lambda: node.gossip.neighbours() == (peer.gossip.peer_id,), "reached")
+
+    asyncio.run(story())
+
+
 def test_connections_are_bounded_and_their_slots_given_back() -> None:
     async def story() -> None:
         async with real_nodes(1, max_connections=2) as (node,):

@@ -40,26 +40,41 @@ class Doors:
         return True
 
 
-@pytest.mark.parametrize(
-    ("multiaddr", "is_dialled"),
-    [
-        (f"/ip4/127.0.0.1/tcp/9/p2p/{STRANGER.peer_id}", True),
-        (f"/ip4/127.0.0.1/tcp/9/p2p/{OTHER.peer_id}", False),
-        (f"garbage/p2p/{STRANGER.peer_id}", False),
-        ("", False),
-    ],
-)
-def test_an_address_is_dialled_if_it_is_one_and_its_own(multiaddr: str, is_dialled: bool) -> None:
+def place(port: int, peer: str = STRANGER.peer_id) -> str:
+    return f"/ip4/127.0.0.1/tcp/{port}/p2p/{peer}"
+
+
+def dialled(*multiaddrs: str) -> list[str]:
+    """What is dialled, in turn, of a stranger's address record."""
     doors = Doors()
     drivers = Drivers(doors, doors, None, None, None)  # type: ignore[arg-type]
     known = Acquaintance(PeerId("1"), drivers)
     book = AddressBook(ME, NETWORK, lambda: 0, known.learned)
     record = seal_address(
-        STRANGER, NETWORK, endpoints=(), multiaddrs=(multiaddr,), sequence=1, expires_ms=60_000
+        STRANGER, NETWORK, endpoints=(), multiaddrs=multiaddrs, sequence=1, expires_ms=60_000
     )
     assert book.try_learn(record)
     assert doors.admitted == [STRANGER.peer_id]
-    assert doors.dialled == ([multiaddr] if is_dialled else [])
+    return doors.dialled
+
+
+@pytest.mark.parametrize(
+    ("multiaddr", "is_dialled"),
+    [
+        (place(9), True),
+        (place(9, OTHER.peer_id), False),
+        (f"garbage/p2p/{STRANGER.peer_id}", False),
+        ("", False),
+    ],
+)
+def test_an_address_is_dialled_if_it_is_one_and_its_own(multiaddr: str, is_dialled: bool) -> None:
+    assert dialled(multiaddr) == ([multiaddr] if is_dialled else [])
+
+
+def test_every_address_of_a_peer_is_dialled_whatever_stands_between_them() -> None:
+    garbage = f"garbage/p2p/{STRANGER.peer_id}"
+    # The newest is tried first, so the one that the peer named first comes last.
+    assert dialled(garbage, place(1), place(2, OTHER.peer_id), place(3)) == [place(3), place(1)]
 
 
 def test_a_full_inbox_drops_what_peers_say_and_keeps_what_is_ours() -> None:
