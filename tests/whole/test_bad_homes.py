@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import sgnus
+from sgnus.messages.limits import LISTEN_PORT_MAX, LISTEN_PORT_MIN
 from sgnus.runtime.network_file import new_network, write_network
 from tests.whole.facts import picture, submit_slow
 from tests.whole.grid import (
@@ -69,6 +70,7 @@ def test_a_port_of_the_last_run_that_another_program_took_is_given_up(tmp_path: 
     with PrivateNetwork(tmp_path) as network:
         (node,) = network.add(0)
         ports = json.loads((node.home / "ports.json").read_text())
+        assert all(LISTEN_PORT_MIN <= port <= LISTEN_PORT_MAX for port in ports.values())
         node.stop()
         with (
             socket.create_server(("127.0.0.1", ports["gossip"])),
