@@ -32,8 +32,8 @@ bench: $(SETUP) ## print the figures of docs/performance.md, measured here and n
 	@echo "bench: each figure beside what it is compared with"
 	@$(PYTHON) -m bench
 
-generate: $(SETUP) ## write proto and Python from api/sgnus.yaml
-	@echo "generate: proto/ and src/sgnus/messages/v1/ from api/sgnus.yaml"
+generate: $(SETUP) ## write proto, Python and api/fields.lock from api/sgnus.yaml
+	@echo "generate: proto/, src/sgnus/messages/v1/ and api/fields.lock from api/sgnus.yaml"
 	@$(PYTHON) -m tools.generate
 
 lock: $(SETUP) ## pin every dependency with its hashes in requirements.lock

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import shutil
 import subprocess
 from collections.abc import AsyncIterator
@@ -17,17 +16,12 @@ from typing import Any
 
 import pytest
 
+from tests.missing_tool import miss
 from tests.ports.gossip_support import RealNode, until
 
 TOPIC = "jobprocessing_X_3"
 FOLDER = Path(__file__).with_name("js")
 PSK = bytes(range(32))
-
-
-def miss(reason: str) -> None:
-    if os.environ.get("CI") == "true":
-        pytest.fail(reason)
-    pytest.skip(reason)
 
 
 @pytest.fixture(scope="module")
@@ -39,11 +33,11 @@ def node_program() -> str:
     installed, lock = FOLDER / "node_modules" / ".package-lock.json", FOLDER / "package-lock.json"
     if not installed.exists() or installed.stat().st_mtime < lock.stat().st_mtime:
         done = subprocess.run(
-            [str(npm), "ci"], cwd=FOLDER, capture_output=True, text=True, timeout=300, check=False
+            [npm, "ci"], cwd=FOLDER, capture_output=True, text=True, timeout=300, check=False
         )
         if done.returncode != 0:
             miss(f"`npm ci` failed in {FOLDER}: {done.stderr[-500:]}")
-    return str(node)
+    return node
 
 
 class JsPeer:

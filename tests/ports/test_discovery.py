@@ -9,15 +9,15 @@ import sys
 import textwrap
 from pathlib import Path
 
-import pytest
-
 from sgnus.adapters.discovery import addresses_of, service_type
 from sgnus.crypto.identity import Identity
 from sgnus.messages.ids import NetworkId
 from sgnus.messages.limits import DISCOVERY_ADDRESSES_MAX
+from tests.missing_tool import miss
 
 PEER = Identity.from_seed(bytes(32)).peer_id
 NETWORKS = ("aa" * 16, "bb" * 16)
+HOME = Path(__file__).parents[2]
 PROCESS = Path(__file__).with_name("discovery_process.py")
 
 
@@ -38,7 +38,7 @@ def test_a_record_becomes_full_addresses_or_nothing() -> None:
 
 def test_nodes_of_one_network_find_each_other_on_the_link_and_no_others() -> None:
     if os.geteuid() != 0 or shutil.which("unshare") is None or shutil.which("ip") is None:
-        pytest.skip("needs root, unshare and ip, to make a network namespace")
+        miss("needs root, unshare and ip (apt-get install iproute2), to make a network namespace")
     # The namespace has a loopback link alone, and dies with the process that made it: no packet can leave it.
     script = textwrap.dedent("""
         set -e
@@ -48,8 +48,8 @@ def test_nodes_of_one_network_find_each_other_on_the_link_and_no_others() -> Non
         exec "$@"
     """)
     done = subprocess.run(
-        ["unshare", "--net", "sh", "-c", script, "sh", sys.executable, str(Path(__file__)), "inside"],
-        check=False, capture_output=True, text=True, timeout=100, env=dict(os.environ),
+        ["unshare", "--net", "sh", "-c", script, "sh", sys.executable, "-m", "tests.ports.test_discovery", "inside"],
+        check=False, capture_output=True, text=True, timeout=100, cwd=HOME,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]
     assert done.stdout.split() == ["found", "found"]

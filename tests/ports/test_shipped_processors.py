@@ -17,6 +17,7 @@ from sgnus.adapters.processors.local import run_local, whole_array
 from sgnus.adapters.processors.pool import ProcessorPool
 from sgnus.core.processors import PROCESSORS, check_parameters, required_halo
 from sgnus.ports import ChunkTask, Computed, SubBlockTask, Trapped
+from tests.missing_tool import miss
 
 from .processor_samples import tiles
 
@@ -297,7 +298,10 @@ def test_numbers_are_read_in_any_spelling(text: str) -> None:
 
 
 def test_the_shipped_modules_are_what_their_sources_build(tmp_path: Path) -> None:
-    pytest.importorskip("ziglang", reason="the compiler is a development extra")
+    if importlib.util.find_spec("ziglang") is None:
+        miss(
+            "the compiler ziglang is not installed: `pip install -r requirements.lock`, then run this test again"
+        )
     spec = importlib.util.spec_from_file_location("build_processors", SOURCES / "build.py")
     assert spec is not None and spec.loader is not None
     build = importlib.util.module_from_spec(spec)

@@ -7,13 +7,16 @@ import os
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import sgnus
+from sgnus.messages.limits import LISTEN_PORT_MAX, LISTEN_PORT_MIN
 from sgnus.runtime.network_file import new_network, write_network
+from tests.missing_tool import miss
 from tests.whole.facts import picture, submit_slow
 from tests.whole.grid import (
     DEADLINE_S,
@@ -69,6 +72,7 @@ def test_a_port_of_the_last_run_that_another_program_took_is_given_up(tmp_path: 
     with PrivateNetwork(tmp_path) as network:
         (node,) = network.add(0)
         ports = json.loads((node.home / "ports.json").read_text())
+        assert all(LISTEN_PORT_MIN <= port <= LISTEN_PORT_MAX for port in ports.values())
         node.stop()
         with (
             socket.create_server(("127.0.0.1", ports["gossip"])),
@@ -161,59 +165,49 @@ def test_a_corrupt_database_is_set_aside_and_told(tmp_path: Path) -> None:
             assert np.array_equal(grid.submit(picture(3), processor="invert").result(), 255 - picture(3))
 
 
-def test_a_disk_without_room_refuses_a_job_in_one_sentence_and_keeps_the_others(tmp_path: Path) -> None:
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    if (
-        os.geteuid() != 0
-        or subprocess.run(
-            ["mount", "-t", "tmpfs", "-o", "size=80m", "none", str(disk)], check=False, capture_output=True
-        ).returncode
-    ):
-        pytest.skip("a small disk needs the right to mount one")
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 80 MiB, mounted for one test."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=80m", "none", str(folder)]
+    if os.geteuid() != 0 or subprocess.run(mount, check=False, capture_output=True).returncode:
+        miss("a small disk needs the right to mount one: run this test as root")
     try:
-        with PrivateNetwork(disk) as network:
-            (node,) = network.add(1)
-            with node.connect() as grid:
-                job, right = submit_slow(grid, 3, 0.01)
-                assert np.array_equal(job.result(), right)
-                (disk / "filler").write_bytes(bytes(30 << 20))
-                with pytest.raises(sgnus.WorldFault, match=r"has \d+ MiB free, and this job needs \d+ MiB"):
-                    grid.submit(np.zeros((4096, 4096), np.uint8), processor="invert")
-                assert not list((node.home / "jobs").glob("new-*"))
-                (disk / "filler").unlink()
-                again, right = submit_slow(grid, 4, 0.01)
-                assert np.array_equal(again.result(), right)
-                assert np.array_equal(job.result(), 255 - picture(3))
+        yield folder
     finally:
-        subprocess.run(["umount", "-l", str(disk)], check=False)
+        subprocess.run(["umount", "-l", str(folder)], check=False)
 
 
-def test_a_disk_that_fills_up_under_a_job_loses_nothing(tmp_path: Path) -> None:
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    if (
-        os.geteuid() != 0
-        or subprocess.run(
-            ["mount", "-t", "tmpfs", "-o", "size=80m", "none", str(disk)], check=False, capture_output=True
-        ).returncode
-    ):
-        pytest.skip("a small disk needs the right to mount one")
-    try:
-        with PrivateNetwork(disk, logs=tmp_path) as network:
-            network.add(0, 1)
-            with network.nodes[0].connect() as grid:
-                job, right = submit_slow(grid, 10, 0.3)
-                wait_for(lambda: job.progress.delivered >= 2, "some is delivered")
-                _fill(disk / "filler")
-                wait_for(
-                    lambda: "database or disk is full" in _logs(network) or "No space" in _logs(network),
-                    "the disk is full",
-                )
-                (disk / "filler").unlink()
-                assert np.array_equal(job.result(), right)
-    finally:
-        subprocess.run(["umount", "-l", str(disk)], check=False)
+def test_a_disk_without_room_refuses_a_job_in_one_sentence_and_keeps_the_others(disk: Path) -> None:
+    with PrivateNetwork(disk) as network:
+        (node,) = network.add(1)
+        with node.connect() as grid:
+            job, right = submit_slow(grid, 3, 0.01)
+            assert np.array_equal(job.result(), right)
+            (disk / "filler").write_bytes(bytes(30 << 20))
+            with pytest.raises(sgnus.WorldFault, match=r"has \d+ MiB free, and this job needs \d+ MiB"):
+                grid.submit(np.zeros((4096, 4096), np.uint8), processor="invert")
+            assert not list((node.home / "jobs").glob("new-*"))
+            (disk / "filler").unlink()
+            again, right = submit_slow(grid, 4, 0.01)
+            assert np.array_equal(again.result(), right)
+            assert np.array_equal(job.result(), 255 - picture(3))
+
+
+def test_a_disk_that_fills_up_under_a_job_loses_nothing(disk: Path, tmp_path: Path) -> None:
+    with PrivateNetwork(disk, logs=tmp_path) as network:
+        network.add(0, 1)
+        with network.nodes[0].connect() as grid:
+            job, right = submit_slow(grid, 10, 0.3)
+            wait_for(lambda: job.progress.delivered >= 2, "some is delivered")
+            _fill(disk / "filler")
+            wait_for(
+                lambda: "database or disk is full" in _logs(network) or "No space" in _logs(network),
+                "the disk is full",
+            )
+            (disk / "filler").unlink()
+            assert np.array_equal(job.result(), right)
 
 
 def _fill(path: Path) -> None:

@@ -8,10 +8,9 @@ import shutil
 import struct
 from pathlib import Path
 
-import pytest
-
 from sgnus.frontends.service.calls import LOCAL_CALLS
 from sgnus.frontends.service.local import LocalService
+from tests.missing_tool import miss
 from tests.ports.fake_local_api import FakeLocalApi
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -32,8 +31,9 @@ FLAGS = (
 )
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
 def test_the_docs_page_shows_every_call_in_a_browser_without_network(tmp_path: Path) -> None:
+    if CHROMIUM is None:
+        miss("no browser: `apt-get install chromium`, then run this test again")
     dom, picture, log = asyncio.run(_browse(tmp_path))
     shown = set(re.findall(r'data-path="(/v1/[^"]+)"', dom))
     assert shown == {call.http_path for call in LOCAL_CALLS}

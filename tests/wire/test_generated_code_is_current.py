@@ -14,6 +14,7 @@ from tools.generate.__main__ import HOME, generate
 
 DEFINITION = HOME / "api" / "sgnus.yaml"
 GENERATED = [
+    "api/fields.lock",
     "proto/sgnus/v1/sgnus.proto",
     "src/sgnus/frontends/pages/openapi.json",
     "src/sgnus/messages/v1/services.py",

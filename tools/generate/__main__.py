@@ -8,20 +8,29 @@ import tempfile
 from pathlib import Path
 
 from tools.generate.definition import DefinitionFault
+from tools.generate.lock import write_lock
 from tools.generate.openapi import write_openapi
 from tools.generate.proto import write_proto
 from tools.generate.python import write_services, write_types
 from tools.generate.read import read_definition
 
 HOME = Path(__file__).resolve().parents[2]
+LOCK = "fields.lock"
 
 
 def generate(definition_file: Path, root: Path) -> None:
-    """Write the .proto file, the stubs and the Python types of one definition below `root`."""
+    """Write the .proto file, the stubs, the Python types and the lock of one definition below `root`.
+
+    The lock that lies beside the definition is read first: nothing is written when a number in it was changed.
+    """
     # Imported late: it needs grpcio-tools, while the rest of the generator is of use without.
     from tools.generate.stubs import write_stubs
 
     definition = read_definition(definition_file)
+    lock_file = definition_file.with_name(LOCK)
+    lock = write_lock(definition, lock_file.read_text(encoding="utf-8") if lock_file.exists() else "")
+    (root / "api").mkdir(parents=True, exist_ok=True)
+    (root / "api" / LOCK).write_text(lock, encoding="utf-8")
     proto_folder = root / "proto" / "sgnus" / "v1"
     package = root / "src" / "sgnus" / "messages" / "v1"
     proto_folder.mkdir(parents=True, exist_ok=True)

@@ -2,6 +2,10 @@
 
 from typing import Final
 
+# Below 32768, where Linux begins to hand out ports for outgoing connections (ip_local_port_range).
+LISTEN_PORT_MIN: Final = 20_000
+LISTEN_PORT_MAX: Final = 32_000
+LISTEN_TRIES_MAX: Final = 16
 GOSSIP_BYTES_MAX: Final = 64 * 1024
 GOSSIP_FRAME_BYTES_MAX: Final = 1024 * 1024
 GOSSIP_TOPIC_CHARS_MAX: Final = 256

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import socket
 from collections.abc import AsyncIterator, Callable
@@ -27,6 +28,7 @@ from sgnus.adapters.gossip.swarm import (
     make_swarm,
 )
 from sgnus.adapters.gossip.thread import NodeSettings
+from sgnus.adapters.listening import listen_ports
 from sgnus.crypto.identity import Identity
 from sgnus.messages.errors import UserFault
 from sgnus.messages.ids import PeerId
@@ -148,13 +150,18 @@ async def _listen(host: str, port: int) -> list[trio.SocketListener]:
     """Without SO_REUSEPORT (which the library sets): two nodes on one port would each lose half of the
     connections.
     """
-    try:
-        return list(await trio.open_tcp_listeners(port, host=host))
-    except OSError as error:
-        raise UserFault(
-            f"cannot listen on {host} port {port}: {error.strerror or error}: "
-            "choose another port (0 takes a free one), or end the process that holds it"
-        ) from error
+    reason = ""
+    for candidate in listen_ports(port):
+        try:
+            return list(await trio.open_tcp_listeners(candidate, host=host))
+        except OSError as error:
+            reason = error.strerror or str(error)
+            if error.errno != errno.EADDRINUSE:
+                break
+    raise UserFault(
+        f"cannot listen on {host} port {port}: {reason}: "
+        "choose another port (0 takes a free one), or end the process that holds it"
+    )
 
 
 def _addresses_of(listeners: list[trio.SocketListener]) -> list[str]:

@@ -13,6 +13,7 @@ from typing import Any, Final
 import grpc
 import grpc.aio
 
+from sgnus.adapters.listening import listen_ports
 from sgnus.adapters.peers.authority import Gate
 from sgnus.adapters.peers.budget import ReadBudget
 from sgnus.adapters.peers.calls import Channels, GrpcCalls
@@ -89,8 +90,9 @@ class GrpcPeers:
         calls = PeerServer(service, Gate(self._directory, self._count), own.budget, callee.serve)
         server = grpc.aio.server(options=SERVER, maximum_concurrent_rpcs=PEER_CALLS_MAX)
         server.add_generic_rpc_handlers((calls.handlers(),))
-        credentials = _credentials(self._directory, self._leaf, own.identity.peer_id)
-        port = _listen(server, host, port, credentials)
+        port = _listen(
+            server, host, port, lambda: _credentials(self._directory, self._leaf, own.identity.peer_id)
+        )
         endpoint, now_ms = Endpoint(host=host, port=port), own.now_ms()
         record = seal_address(
             own.identity,
@@ -189,12 +191,15 @@ def _credentials(directory: Directory, leaf: Leaf, own: PeerId) -> grpc.ServerCr
     return grpc.dynamic_ssl_server_credentials(configuration(b""), changed, True)
 
 
-def _listen(server: grpc.aio.Server, host: str, port: int, credentials: grpc.ServerCredentials) -> int:
+def _listen(
+    server: grpc.aio.Server, host: str, port: int, credentials: Callable[[], grpc.ServerCredentials]
+) -> int:
     name = f"[{host}]" if ":" in host else host
-    try:
-        return server.add_secure_port(f"{name}:{port}", credentials)
-    except RuntimeError:
-        raise UserFault(
-            f"cannot listen on {host} port {port}: another program has it, or this machine "
-            "has no such address; stop that program, or choose another port"
-        ) from None
+    for candidate in listen_ports(port):
+        # gRPC does not say why it failed (a host that is not ours costs all tries), and uses up the credentials.
+        with contextlib.suppress(RuntimeError):
+            return server.add_secure_port(f"{name}:{candidate}", credentials())
+    raise UserFault(
+        f"cannot listen on {host} port {port}: another program has it, or this machine "
+        "has no such address; stop that program, or choose another port"
+    )
