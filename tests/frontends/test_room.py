@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 import numpy as np
 import pytest
 
 import sgnus
+from sgnus.frontends.sdk.room import CLAIM_PAUSE_S
 from tests.frontends.fake_node import FakeNode
 
 ARRAY = np.random.default_rng(3).integers(0, 256, (40, 40), dtype=np.uint8)
@@ -69,6 +71,17 @@ def test_a_host_that_is_gone_is_followed_by_a_claim_and_the_work_goes_on(node: F
         node.service.hosts_gone = 1
         assert room.next_sub_block(timeout=20) is not None
     assert node.service.calls == ["PublishDataToProcess", "PublishDataToProcess"]
+
+
+def test_between_claims_that_change_nothing_the_app_pauses(node: FakeNode) -> None:
+    with connected(node) as grid:
+        submitted(grid)
+        room = grid.join()
+        node.service.hosts_gone = 3
+        begun = time.monotonic()
+        assert room.next_sub_block(timeout=20) is not None
+    assert time.monotonic() - begun >= 3 * CLAIM_PAUSE_S
+    assert node.service.calls == ["PublishDataToProcess"] * 4
 
 
 def test_a_lost_seat_is_asked_for_again_and_its_end_is_said(node: FakeNode) -> None:

@@ -1738,6 +1738,7 @@ class PublishDataToProcessReply(Message):
     hosting: bool
     """This node is the host."""
     host: str
+    """Empty while nobody hosts. After HOST_GONE the answer waits up to 25 s for a new host."""
     microjob: int
     detail: str
 
