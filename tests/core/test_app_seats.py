@@ -9,7 +9,7 @@ import pytest
 from sgnus.core import ballot as ballots
 from sgnus.core import effects as fx
 from sgnus.core.app_seats import AppSeat
-from sgnus.core.inputs import AppHosts, AppLeaves, JobChanged, JobFacts, PeerSaid, Tick
+from sgnus.core.inputs import AppHosts, AppLeaves, JobChanged, JobFacts, PeerSaid, RoomHeard, Tick
 from sgnus.core.node import NodeCore
 from sgnus.core.room import Phase
 from sgnus.messages.ids import PeerId
@@ -20,7 +20,14 @@ from sgnus.messages.limits import (
     SUSPICION_MS,
     VOTE_MS_MAX,
 )
-from sgnus.messages.v1.types import Heartbeat, RoomJoinStatus, Verify, VoteGiven, VoteRequest
+from sgnus.messages.v1.types import (
+    Heartbeat,
+    RoomAnnouncement,
+    RoomJoinStatus,
+    Verify,
+    VoteGiven,
+    VoteRequest,
+)
 from sgnus.sim.pens import address_of
 from tests.core.seats import JOB, PUBLISHER, pen, room
 
@@ -183,3 +190,46 @@ def test_two_apps_that_hurry_do_not_split_the_votes_for_ever() -> None:
 def test_the_microjob_that_an_app_names_is_founded_if_nobody_has_it(named: int) -> None:
     (answer,) = answers(node("b").handle(AppHosts(7, JOB, named), 10_000))
     assert (answer.status, answer.host, answer.microjob) == (RoomJoinStatus.OK, B, named)
+
+
+def announced(microjob: int, host: str) -> RoomHeard:
+    """A full room of that microjob."""
+    said = RoomAnnouncement(
+        job=JOB,
+        microjob=microjob,
+        instance=f"{microjob:064x}",
+        epoch=1,
+        members=11,
+        seats=0,
+        sub_blocks=10,
+        unleased=3,
+        delivered=0,
+        address=address_of(pen(host)),
+        waiting=False,
+        sequence=1,
+        closing=False,
+    )
+    return RoomHeard(PeerId(host), said)
+
+
+def test_a_named_microjob_that_has_a_room_gives_way_to_the_next_without_one() -> None:
+    app = node("b")
+    app.handle(announced(0, "c"), 9_000)
+    app.handle(announced(2, "d"), 9_000)
+    assert answers(app.handle(AppHosts(7, JOB, 0), 10_000)) == [fx.AnswerApp(7, RoomJoinStatus.OK, B, 1, "")]
+
+
+def test_where_every_microjob_has_a_room_the_app_hears_so() -> None:
+    app = node("b")
+    for microjob, host in enumerate("cde"):
+        app.handle(announced(microjob, host), 9_000)
+    assert answers(app.handle(AppHosts(7, JOB, 1), 10_000)) == [
+        fx.AnswerApp(7, RoomJoinStatus.DONE, "", 1, "no microjob of this job is without a room")
+    ]
+
+
+def test_the_room_that_our_pool_works_in_is_not_founded_twice() -> None:
+    app = node("b")
+    app.room = room("b", "b", "c")
+    (answer,) = answers(app.handle(AppHosts(7, JOB, 0), 100))
+    assert answer.status is RoomJoinStatus.OK and answer.microjob in (1, 2)

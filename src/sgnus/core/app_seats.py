@@ -81,16 +81,18 @@ def app_joins(node: NodeCore, given: ins.AppJoins, now_ms: int) -> None:
 
 
 def app_hosts(node: NodeCore, given: ins.AppHosts, now_ms: int) -> None:
-    """An app asks us to host: by votes where its host is gone, else by founding the next microjob without a room."""
+    """An app asks us to host: by votes in its own room, else by founding the next microjob without a room.
+
+    The one that the app names comes first; where that has a room already, another will do.
+    """
     room = node.room
     here = (room.seat.job, room.seat.microjob) if room is not None else None
     if room is not None and room.seat.by_app and here == (given.job, given.microjob):
         _claim(node, room, given.token, now_ms)
         return
     lobby = node.jobs.get(given.job)
-    free = lobby.without_room(now_ms) if lobby else []
-    if given.microjob is not None:
-        free = [number for number in free if number == given.microjob]
+    free = [number for number in lobby.without_room(now_ms) if here != (given.job, number)] if lobby else []
+    free.sort(key=lambda number: number != given.microjob)
     if lobby is None or not free or node.app is not None:
         detail = "no microjob of this job is without a room"
         status = RoomJoinStatus.BUSY if node.app is not None else RoomJoinStatus.DONE

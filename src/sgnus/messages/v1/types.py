@@ -1716,11 +1716,13 @@ class PublishProcessingResultReply(Message):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublishDataToProcessRequest(Message):
-    """The room that lost its host, or a job of which the next microjob without a room is to be hosted."""
+    """The room that lost its host; or a job of which a microjob without a room is to be hosted, the named one
+    first.
+    """
 
     job: str
     microjob: int | None = None
-    """Absent for the next without a room."""
+    """The one to try first; absent for the next without a room."""
     sub_blocks: tuple[int, ...] = ()
     """Must match the job's manifest; empty means all."""
 
