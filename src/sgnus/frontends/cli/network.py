@@ -60,7 +60,7 @@ def create(
     """
     place = _writable(home)
     made = new_network(name, has_psk=psk, bootstrap=bootstrap)
-    if place.network_path.exists() and not force:
+    if _has_network(place) and not force:
         raise UserFault(
             f"The home {place.path} has a network already ({_name_of(place)}); use another --home, or --force to replace it."
         )
@@ -82,7 +82,7 @@ def join(invitation_line: str, force: bool, home: str | None, as_json: bool) -> 
     """
     invited = from_invitation(invitation_line)
     place = _writable(home)
-    if place.network_path.exists() and not force:
+    if _has_network(place) and not force:
         known = read_network(place.network_path)
         if known.id != invited.id:
             raise UserFault(
@@ -104,7 +104,7 @@ def show(home: str | None, as_json: bool) -> int:
       sgnus network show --json
     """
     place = Home.of(home)
-    if not place.network_path.exists():
+    if not _has_network(place):
         if as_json:
             answer_json({"network": None, "home": str(place.path)})
         else:
@@ -163,6 +163,20 @@ def _writable(home: str | None) -> Home:
     place = Home.of(home)
     place.prepare()
     return place
+
+
+def _has_network(place: Home) -> bool:
+    """Whether the home has a network file. UserFault when the home cannot be looked into."""
+    try:
+        place.network_path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise UserFault(
+            f"The home {place.path} cannot be read ({error.strerror}); choose another with --home or SGNUS_HOME, "
+            "or mend its permissions."
+        ) from error
+    return True
 
 
 def _name_of(place: Home) -> str:

@@ -166,6 +166,17 @@ class OutputFile:
 def check_place(path: Path, source: Path | None = None) -> None:
     """UserFault when the output cannot be there: no folder, a folder itself, the input itself, not writable."""
     format_of(path)
+    probe = _beside(path, f".{os.getpid()}.probe")
+    try:
+        _check_names(path, source)
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise UserFault(f"{path} cannot be written: {error.strerror}; name another place with -o.") from error
+
+
+def _check_names(path: Path, source: Path | None) -> None:
+    """Even to ask whether there is such a file fails for a name that is too long, or in a folder that is closed."""
     if path.is_dir():
         raise UserFault(f"The output {path} is a folder; name a file in it.")
     folder = path.absolute().parent
@@ -173,12 +184,6 @@ def check_place(path: Path, source: Path | None = None) -> None:
         raise UserFault(f"There is no folder {folder} for the output; make it first.")
     if source is not None and path.exists() and path.samefile(source):
         raise UserFault(f"The output {path} is the input itself, which is never overwritten; name another.")
-    probe = _beside(path, f".{os.getpid()}.probe")
-    try:
-        probe.touch()
-        probe.unlink()
-    except OSError as error:
-        raise UserFault(f"{path} cannot be written: {error.strerror}; name another place with -o.") from error
 
 
 def _beside(path: Path, ending: str) -> Path:
