@@ -186,3 +186,21 @@ def test_with_json_an_error_is_an_object_too(capsys: Captured) -> None:
     assert main(["job", "show", "nope", "--json"]) == 2
     told: dict[str, Any] = json.loads(capsys.readouterr().out)
     assert (told["kind"], told["status"]) == ("NotFound", 2)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["job", "show"], "Missing argument 'ID'."),
+        (["job", "lst"], "No such command 'lst'"),
+        (["peers", "--wrong"], "No such option"),
+        (["job", "list", "--limit", "x"], "Invalid value for '--limit': 'x' is not a valid integer range."),
+    ],
+)
+def test_with_json_wrong_use_is_one_object_too(arguments: list[str], sentence: str, capsys: Captured) -> None:
+    assert main([*arguments, "--json"]) == 2
+    captured = capsys.readouterr()
+    told: dict[str, Any] = json.loads(captured.out)
+    assert told.pop("error").startswith(sentence)
+    assert told == {"kind": "UserFault", "status": 2}
+    assert "Usage: sgnus" in captured.err

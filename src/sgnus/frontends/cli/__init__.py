@@ -60,6 +60,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
     except click.ClickException as error:
         error.show()
+        if "--json" in given:
+            _tell_json(error.format_message(), UserFault, error.exit_code)
         return error.exit_code
     except click.Abort:
         click.echo("Broken off.", err=True)
