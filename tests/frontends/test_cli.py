@@ -17,6 +17,7 @@ import pytest
 from sgnus.frontends.cli import main
 from sgnus.frontends.files.inputs import open_input
 from sgnus.frontends.sdk.home import Home
+from sgnus.runtime.network_file import invitation, new_network, private_network, read_network, write_network
 from tests.frontends.fake_node import FakeNode
 from tests.frontends.pictures import PIXELS, png
 
@@ -204,6 +205,45 @@ def test_a_network_is_created_joined_and_shown(run: Any, node: FakeNode, tmp_pat
     assert created["network"] == joined["network"]
     assert created["invitation"] == joined["invitation"] == invitation
     assert "private network on loopback" in run("network", "show", "--home", tmp_path / "three")[1]
+
+
+@pytest.fixture
+def private(tmp_path: Path) -> Home:
+    """A home whose node made itself a network, and was stopped."""
+    home = Home.of(tmp_path / "used")
+    home.prepare()
+    write_network(home.network_path, private_network())
+    return home
+
+
+@pytest.mark.parametrize("command", [["create", "lab"], ["join", invitation(new_network("lab"))]])
+def test_the_network_that_a_node_made_for_itself_makes_way(
+    command: list[str], run: Any, private: Home
+) -> None:
+    status, said, remarks = run("network", *command, "--home", private.path)
+    assert status == 0
+    assert "'lab'" in said
+    assert "its node had made for itself is left" in remarks
+    assert read_network(private.network_path).name == "lab"
+
+
+@pytest.mark.parametrize("command", [["create", "lab"], ["join", invitation(new_network("lab"))]])
+def test_a_private_network_that_somebody_may_be_in_stays(command: list[str], run: Any, private: Home) -> None:
+    before = read_network(private.network_path)
+    run("network", "show", "--home", private.path)
+    status, _, said = run("network", *command, "--home", private.path)
+    assert status == 2
+    assert "--force" in said
+    assert read_network(private.network_path) == before
+
+
+def test_a_private_network_in_use_is_left_only_once_its_node_ended(run: Any, node: FakeNode) -> None:
+    write_network(node.home / "network.json", private_network())
+    status, _, said = run("network", "create", "lab")
+    assert status == 2
+    assert f"end it first: sgnus node stop --home {node.home}" in said
+    node.stop()
+    assert run("network", "create", "lab")[0] == 0
 
 
 def test_the_invitation_of_a_running_node_holds_its_addresses(run: Any) -> None:

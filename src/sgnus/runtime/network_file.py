@@ -27,6 +27,8 @@ NETWORK_FILE_BYTES_MAX: Final = 64 * 1024
 NAME_CHARACTERS_MAX: Final = 64
 ADDRESSES_MAX: Final = 64
 ADDRESS_CHARACTERS_MAX: Final = 255
+PRIVATE_NAME: Final = "private"
+"""What a node calls the network that it makes when its home has none."""
 ID_BYTES: Final = 16
 PSK_BYTES: Final = 32
 _MULTIADDR: Final = re.compile(
@@ -53,6 +55,16 @@ def new_network(name: str, *, has_psk: bool = False, bootstrap: Sequence[str] = 
     psk = secrets.token_hex(PSK_BYTES) if has_psk else None
     network = NetworkFile(name=name, id=secrets.token_hex(ID_BYTES), psk=psk, bootstrap=tuple(bootstrap))
     return _checked(network, "The network")
+
+
+def private_network() -> NetworkFile:
+    """The network of a node that was given none: its own, which nobody else can know."""
+    return new_network(PRIVATE_NAME)
+
+
+def is_private(network: NetworkFile) -> bool:
+    """Whether it looks as a node makes it: nobody in it, as long as nobody was invited."""
+    return network == NetworkFile(name=PRIVATE_NAME, id=network.id)
 
 
 def with_bootstrap(network: NetworkFile, addresses: Sequence[str]) -> NetworkFile:

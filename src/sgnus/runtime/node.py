@@ -32,7 +32,7 @@ from sgnus.runtime.home import NodeHome
 from sgnus.runtime.inputs import Inputs
 from sgnus.runtime.job_watch import JobWatch
 from sgnus.runtime.jobs import JobBook, unix_ms
-from sgnus.runtime.network_file import NetworkFile, new_network, read_network, write_network
+from sgnus.runtime.network_file import NetworkFile, private_network, read_network, write_network
 from sgnus.runtime.pens import EnvelopePen
 from sgnus.runtime.performing import Moved, Performing
 from sgnus.runtime.publisher_run import PublisherRuns
@@ -148,7 +148,7 @@ class Node:
         path = self.options.network or self.home.network_path
         if path.exists() or self.options.network is not None:
             return read_network(path)
-        network = new_network("private")
+        network = private_network()
         write_network(self.home.network_path, network)
         return network
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 
 import click
@@ -14,6 +15,7 @@ from sgnus.runtime.network_file import (
     NetworkFile,
     from_invitation,
     invitation,
+    is_private,
     new_network,
     read_network,
     with_bootstrap,
@@ -60,7 +62,7 @@ def create(
     """
     place = _writable(home)
     made = new_network(name, has_psk=psk, bootstrap=bootstrap)
-    if _has_network(place) and not force:
+    if _has_network(place) and not force and not _leaves_unused(place):
         raise UserFault(
             f"The home {place.path} has a network already ({_name_of(place)}); use another --home, or --force to replace it."
         )
@@ -84,11 +86,12 @@ def join(invitation_line: str, force: bool, home: str | None, as_json: bool) -> 
     place = _writable(home)
     if _has_network(place) and not force:
         known = read_network(place.network_path)
-        if known.id != invited.id:
+        if known.id == invited.id:
+            invited = with_bootstrap(invited, known.bootstrap)
+        elif not _leaves_unused(place):
             raise UserFault(
                 f"The home {place.path} is in the network {known.name!r}; use another --home, or --force to leave it."
             )
-        invited = with_bootstrap(invited, known.bootstrap)
     write_network(place.network_path, invited)
     return _tell(place, invited, f"This home joins the network {invited.name!r}.", as_json)
 
@@ -117,6 +120,8 @@ def show(home: str | None, as_json: bool) -> int:
 
 def _tell(place: Home, chosen: NetworkFile, sentence: str, as_json: bool) -> int:
     line = invitation(chosen)
+    with contextlib.suppress(OSError), place.invited_path.open("a") as file:
+        file.write(f"{chosen.id}\n")
     if as_json:
         answer_json(
             {
@@ -176,6 +181,27 @@ def _has_network(place: Home) -> bool:
             f"The home {place.path} cannot be read ({error.strerror}); choose another with --home or SGNUS_HOME, "
             "or mend its permissions."
         ) from error
+    return True
+
+
+def _leaves_unused(place: Home) -> bool:
+    """Whether the home's network is one that its node made for itself, with nobody else in it; then says so.
+
+    UserFault while the node runs: it would go on in the old one.
+    """
+    try:
+        known = read_network(place.network_path)
+        invited = place.invited_path.read_text().split() if place.invited_path.exists() else []
+    except (UserFault, OSError, ValueError):
+        return False
+    if not is_private(known) or known.id in invited:
+        return False
+    if place.is_answering():
+        raise UserFault(
+            f"A node runs on the home {place.path}, in a private network of its own; end it first: "
+            f"sgnus node stop --home {place.path}"
+        )
+    remark("The private network that its node had made for itself is left.")
     return True
 
 
