@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from sgnus.frontends.cli import main
+from sgnus.frontends.sdk.home import Home
 from sgnus.runtime.network_file import invitation, new_network
 from tests.frontends.fake_node import FakeNode
 from tests.frontends.pictures import PIXELS, png
@@ -204,3 +205,27 @@ def test_with_json_wrong_use_is_one_object_too(arguments: list[str], sentence: s
     assert told.pop("error").startswith(sentence)
     assert told == {"kind": "UserFault", "status": 2}
     assert "Usage: sgnus" in captured.err
+
+
+@pytest.mark.parametrize("more", [[], ["--dry-run"], ["--detach"]])
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--processor", "sobell"], "unknown processor 'sobell': the ones that ship are invert, sobel"),
+        (
+            ["--processor", "gaussian-blur", "--param", "sgima=2"],
+            "no parameter 'sgima': it takes sigma",
+        ),
+        (["--processor", "gaussian-blur", "--param", "sigma=99"], "must lie between 0.1 and 10.0"),
+        (["--processor", "sobel", "--tile", "32x32", "--halo", "0"], "is too small: sobel needs (1, 1, 0)"),
+        (["--processor", "app:"], "An app's processor needs a name: app:NAME."),
+    ],
+)
+def test_what_no_processor_takes_starts_no_node(
+    options: list[str], sentence: str, more: list[str], startable: Home, capsys: Captured, tmp_path: Path
+) -> None:
+    place = ["-o", tmp_path / "b.png", "--home", startable.path]
+    said = refused(capsys, "submit", png(tmp_path / "a.png"), *options, *place, *more)
+    assert sentence in said
+    assert said.count("\n") == 1
+    assert not startable.path.exists()
