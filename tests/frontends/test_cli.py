@@ -45,8 +45,13 @@ def test_submit_writes_the_processed_picture(run: Any, tmp_path: Path) -> None:
     assert status == 0
     assert np.array_equal(open_input(out).array, ~PIXELS)
     assert said.startswith(f"{out}  60x80x3 uint8, ")
-    assert "6 chunks in 6 sub-blocks, for 1 rooms" in remarks
+    assert "6 chunks in 6 sub-blocks, for 1 room." in remarks
     assert sorted(file.name for file in tmp_path.iterdir()) == ["a.png", "b.png", "home"]
+
+
+def test_one_of_a_thing_is_not_many(run: Any, tmp_path: Path) -> None:
+    _, _, remarks = run("submit", png(tmp_path / "a.png"), "--processor", "invert", "-o", tmp_path / "b.png")
+    assert "1 chunk in 1 sub-block, for 1 room." in remarks
 
 
 def test_submit_with_json_ends_with_one_object(run: Any, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import click
 from sgnus.frontends.cli.collecting import collect, how_to_collect, until_broken_off
 from sgnus.frontends.cli.meter import Meter
 from sgnus.frontends.cli.options import NAMED_VALUE, SIZES, Command, common
-from sgnus.frontends.cli.saying import answer_json, facts, plain, remark, shape, size
+from sgnus.frontends.cli.saying import answer_json, count, facts, plain, remark, shape, size
 from sgnus.messages.errors import UserFault
 
 if TYPE_CHECKING:
@@ -219,7 +219,8 @@ def _collect(job: Job, begun: OutputFile, plan: Plan, as_json: bool) -> int:
         begun.discard()
         begun = type(begun)(begun.path, spec.shape, spec.dtype)
     begun.keep(job.id)
-    remark(f"Job {job.id}: {plan.chunks} chunks in {plan.sub_blocks} sub-blocks, for {plan.microjobs} rooms.")
+    parts = f"{count(plan.chunks, 'chunk')} in {count(plan.sub_blocks, 'sub-block')}"
+    remark(f"Job {job.id}: {parts}, for {count(plan.microjobs, 'room')}.")
     return collect(job, begun, as_json)
 
 
