@@ -118,6 +118,21 @@ def test_results_that_do_not_fit_their_tiles_are_refused_before_they_are_sent(no
         assert room.publish(~sub_block.tiles[0].array)
 
 
+def test_a_revoked_sub_block_is_a_conflict_and_an_absent_publisher_is_not_held(node: FakeNode) -> None:
+    with connected(node) as grid:
+        submitted(grid)
+        room = grid.join()
+        first, second = room.next_sub_block(), room.next_sub_block()
+        assert first is not None
+        assert second is not None
+        node.service.verdicts = {first.number: "revoked", second.number: "not held"}
+        with pytest.raises(sgnus.Conflict, match="not leased to this app now"):
+            room.publish(~first.tiles[0].array, first)
+        assert not room.publish(~second.tiles[0].array, second)
+        del node.service.verdicts[second.number]
+        assert room.publish(~second.tiles[0].array, second)
+
+
 def test_the_asynchronous_room_iterates_too(node: FakeNode) -> None:
     async def run() -> np.ndarray:
         async with sgnus.aio.connect(node.home, start=False) as grid:

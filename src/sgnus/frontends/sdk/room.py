@@ -69,7 +69,9 @@ class Room:
     async def publish(self, results: Any, sub_block: SubBlock | None = None) -> bool:
         """Send the outputs: one array a tile, in the order of the tiles (one tile: the array itself will do).
 
-        True once the publisher holds them on its disk; False when it had them from another member already.
+        True once the publisher holds them, or holds them of another member already; False when it has not answered
+        within a minute: the node keeps them, and delivers them when it can. Conflict when the sub-block is not leased
+        to this app any more, as when another member delivered it first: nothing is lost, take the next one.
         """
         import numpy as np
 
