@@ -139,14 +139,14 @@ class Rooms {
     return !reply.host().empty() && join({job, reply.microjob()});
   }
 
-  // The host is gone: this node offers itself. Whoever gets the votes of the room, the work goes on.
+  // The host is gone: this node offers itself, and answers once the room has a host again, or that it has none.
   void claim() {
     pb::PublishDataToProcessRequest request;
     request.set_job(seat_->job);
     request.set_microjob(seat_->microjob);
     const auto reply = node_.ask(&pb::Processing::Stub::PublishDataToProcess, request);
-    say("the host of " + room_name(*seat_) + " is gone; " +
-        (reply.hosting() ? "this node hosts now" : "the host is now " + reply.host()));
+    const std::string other = reply.host().empty() ? reply.detail() : "the host is now " + reply.host();
+    say("the host of " + room_name(*seat_) + " is gone; " + (reply.hosting() ? "this node hosts now" : other));
     node_.stop().sleep(std::chrono::milliseconds(200));
   }
 

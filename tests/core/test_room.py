@@ -84,6 +84,33 @@ def test_requests_of_fifty_milliseconds_are_seated_by_one_list_and_accepted_afte
     assert effects.index(listed) < effects.index(answers[0])
 
 
+def test_newcomers_hear_after_their_list_how_long_others_have_been_at_work() -> None:
+    host = room("a", "a", "b")
+    host.board.note_started(1, B, 1_000, 60_000)
+    host.board.note_started(2, A, 2_000, 60_000)
+    host.board.note_processed(2, A, 2_500)
+    host.hosting.has_view = False  # Else the tick leases the third.
+    handle(host, C, ask("c", host), 4_000)
+    effects = handle(host, A, Tick(), 4_000 + SEATING_MS)
+    (told,) = sent(effects, OnSubBlockProcessingStarted)
+    running = dataclasses.replace(started(host, 1, "b"), elapsed_ms=3_000 + SEATING_MS)
+    assert told == fx.Send((C,), running)
+    assert effects.index(sent(effects, JoinAnswer)[0]) < effects.index(told)
+    newcomer = room("c", "a", "b", "c")
+    newcomer.roster = host.roster
+    (event,) = handle(newcomer, A, told.message, 5_000)
+    assert event == fx.ProcessingStarted(JOB, 0, host.seat.instance, 1, B, 3_000 + SEATING_MS)
+    (lease,) = newcomer.board.leases
+    assert (lease.since_ms, lease.deadline_ms) == (1_950, 61_950)
+
+
+def test_who_asks_for_its_seat_again_is_told_of_no_lease_twice() -> None:
+    host = room("a", "a", "b")
+    host.board.note_started(1, A, 0, 60_000)
+    assert sent(handle(host, B, ask("b", host), 10), OnSubBlockProcessingStarted) == []
+    assert sent(handle(host, A, Tick(), 10 + SEATING_MS), OnSubBlockProcessingStarted) == []
+
+
 def test_the_twelfth_is_rejected() -> None:
     host = room("a", *"abcdefghij")
     for name in ("k", "l"):

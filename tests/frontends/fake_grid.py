@@ -118,6 +118,7 @@ class FakeBoard(sgnus_pb2_grpc.ProcessingServicer):
         self.joined: set[tuple[str, int]] = set()
         self.hosted: set[tuple[str, int]] = set()
         self.calls: list[str] = []
+        self.verdicts: dict[int, str] = {}  # sub-block -> "revoked" or "not held"
         self.stopping = False
         self.uploaded_pieces: list[int] = []
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import grpc
+
 from sgnus.messages.v1 import sgnus_pb2 as pb
 from tests.frontends.fake_grid import PIECE, FakeJobs
 
@@ -90,6 +92,13 @@ class FakeService(FakeJobs):
         first = next(requests)
         data = first.data + b"".join(item.data for item in requests)
         job = self._job(first.job, context)
+        verdict = self.verdicts.get(first.sub_block)
+        if verdict == "revoked":
+            context.abort(
+                grpc.StatusCode.FAILED_PRECONDITION, "This sub-block is not leased to this app now."
+            )
+        if verdict == "not held":
+            return pb.PublishProcessingResultReply(held=False, detail="the publisher does not answer yet")
         with self.changed:
             job.delivered.append((first.sub_block, data))
             if len(job.delivered) == len(job.sub_blocks()):

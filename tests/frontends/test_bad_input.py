@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from sgnus.frontends.cli import main
+from sgnus.frontends.sdk.home import Home
 from sgnus.runtime.network_file import invitation, new_network
 from tests.frontends.fake_node import FakeNode
 from tests.frontends.pictures import PIXELS, png
@@ -187,3 +188,45 @@ def test_with_json_an_error_is_an_object_too(capsys: Captured) -> None:
     assert main(["job", "show", "nope", "--json"]) == 2
     told: dict[str, Any] = json.loads(capsys.readouterr().out)
     assert (told["kind"], told["status"]) == ("NotFound", 2)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["job", "show"], "Missing argument 'ID'."),
+        (["job", "lst"], "No such command 'lst'"),
+        (["peers", "--wrong"], "No such option"),
+        (["job", "list", "--limit", "x"], "Invalid value for '--limit': 'x' is not a valid integer range."),
+    ],
+)
+def test_with_json_wrong_use_is_one_object_too(arguments: list[str], sentence: str, capsys: Captured) -> None:
+    assert main([*arguments, "--json"]) == 2
+    captured = capsys.readouterr()
+    told: dict[str, Any] = json.loads(captured.out)
+    assert told.pop("error").startswith(sentence)
+    assert told == {"kind": "UserFault", "status": 2}
+    assert "Usage: sgnus" in captured.err
+
+
+@pytest.mark.parametrize("more", [[], ["--dry-run"], ["--detach"]])
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--processor", "sobell"], "unknown processor 'sobell': the ones that ship are invert, sobel"),
+        (
+            ["--processor", "gaussian-blur", "--param", "sgima=2"],
+            "no parameter 'sgima': it takes sigma",
+        ),
+        (["--processor", "gaussian-blur", "--param", "sigma=99"], "must lie between 0.1 and 10.0"),
+        (["--processor", "sobel", "--tile", "32x32", "--halo", "0"], "is too small: sobel needs (1, 1, 0)"),
+        (["--processor", "app:"], "An app's processor needs a name: app:NAME."),
+    ],
+)
+def test_what_no_processor_takes_starts_no_node(
+    options: list[str], sentence: str, more: list[str], startable: Home, capsys: Captured, tmp_path: Path
+) -> None:
+    place = ["-o", tmp_path / "b.png", "--home", startable.path]
+    said = refused(capsys, "submit", png(tmp_path / "a.png"), *options, *place, *more)
+    assert sentence in said
+    assert said.count("\n") == 1
+    assert not startable.path.exists()

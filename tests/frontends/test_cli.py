@@ -17,6 +17,7 @@ import pytest
 from sgnus.frontends.cli import main
 from sgnus.frontends.files.inputs import open_input
 from sgnus.frontends.sdk.home import Home
+from sgnus.runtime.network_file import invitation, new_network, private_network, read_network, write_network
 from tests.frontends.fake_node import FakeNode
 from tests.frontends.pictures import PIXELS, png
 
@@ -44,8 +45,13 @@ def test_submit_writes_the_processed_picture(run: Any, tmp_path: Path) -> None:
     assert status == 0
     assert np.array_equal(open_input(out).array, ~PIXELS)
     assert said.startswith(f"{out}  60x80x3 uint8, ")
-    assert "6 chunks in 6 sub-blocks, for 1 rooms" in remarks
+    assert "6 chunks in 6 sub-blocks, for 1 room." in remarks
     assert sorted(file.name for file in tmp_path.iterdir()) == ["a.png", "b.png", "home"]
+
+
+def test_one_of_a_thing_is_not_many(run: Any, tmp_path: Path) -> None:
+    _, _, remarks = run("submit", png(tmp_path / "a.png"), "--processor", "invert", "-o", tmp_path / "b.png")
+    assert "1 chunk in 1 sub-block, for 1 room." in remarks
 
 
 def test_submit_with_json_ends_with_one_object(run: Any, tmp_path: Path) -> None:
@@ -204,6 +210,45 @@ def test_a_network_is_created_joined_and_shown(run: Any, node: FakeNode, tmp_pat
     assert created["network"] == joined["network"]
     assert created["invitation"] == joined["invitation"] == invitation
     assert "private network on loopback" in run("network", "show", "--home", tmp_path / "three")[1]
+
+
+@pytest.fixture
+def private(tmp_path: Path) -> Home:
+    """A home whose node made itself a network, and was stopped."""
+    home = Home.of(tmp_path / "used")
+    home.prepare()
+    write_network(home.network_path, private_network())
+    return home
+
+
+@pytest.mark.parametrize("command", [["create", "lab"], ["join", invitation(new_network("lab"))]])
+def test_the_network_that_a_node_made_for_itself_makes_way(
+    command: list[str], run: Any, private: Home
+) -> None:
+    status, said, remarks = run("network", *command, "--home", private.path)
+    assert status == 0
+    assert "'lab'" in said
+    assert "its node had made for itself is left" in remarks
+    assert read_network(private.network_path).name == "lab"
+
+
+@pytest.mark.parametrize("command", [["create", "lab"], ["join", invitation(new_network("lab"))]])
+def test_a_private_network_that_somebody_may_be_in_stays(command: list[str], run: Any, private: Home) -> None:
+    before = read_network(private.network_path)
+    run("network", "show", "--home", private.path)
+    status, _, said = run("network", *command, "--home", private.path)
+    assert status == 2
+    assert "--force" in said
+    assert read_network(private.network_path) == before
+
+
+def test_a_private_network_in_use_is_left_only_once_its_node_ended(run: Any, node: FakeNode) -> None:
+    write_network(node.home / "network.json", private_network())
+    status, _, said = run("network", "create", "lab")
+    assert status == 2
+    assert f"end it first: sgnus node stop --home {node.home}" in said
+    node.stop()
+    assert run("network", "create", "lab")[0] == 0
 
 
 def test_the_invitation_of_a_running_node_holds_its_addresses(run: Any) -> None:

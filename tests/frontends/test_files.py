@@ -6,12 +6,14 @@ import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import tifffile
 from PIL import Image
 
+from sgnus.frontends.files import outputs
 from sgnus.frontends.files.formats import check_fits
 from sgnus.frontends.files.inputs import open_input
 from sgnus.frontends.files.outputs import OutputFile
@@ -219,6 +221,15 @@ def test_a_full_disk_is_known_before_the_work_is_done(tmp_path: Path) -> None:
         with disk_of(64 * 1024), pytest.raises(UserFault, match=r"no room for .*: it takes 1\.0 MB"):
             OutputFile(tmp_path / name, (1000, 1000), "uint8")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_small_output_takes_and_what_is_free_are_said_in_units_that_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outputs.shutil, "disk_usage", lambda _: SimpleNamespace(free=512))
+    sentence = r"it takes 2\.5 kB, and 512 bytes are free; free some"
+    with disk_of(1024), pytest.raises(UserFault, match=sentence):
+        OutputFile(tmp_path / "a.raw", (50, 50), "uint8")
 
 
 def test_the_space_of_a_part_is_taken_at_once(tmp_path: Path) -> None:

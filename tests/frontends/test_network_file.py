@@ -12,7 +12,9 @@ from sgnus.messages.errors import UserFault
 from sgnus.runtime.network_file import (
     from_invitation,
     invitation,
+    is_private,
     new_network,
+    private_network,
     read_network,
     with_bootstrap,
     write_network,
@@ -62,6 +64,14 @@ def test_a_network_file_is_its_owners_alone_and_reads_back(tmp_path: Path) -> No
     assert read_network(tmp_path / "network.json") == network
     assert network.bootstrap == (ADDRESS,)
     assert stat.S_IMODE((tmp_path / "network.json").stat().st_mode) == 0o600
+
+
+def test_a_network_that_a_node_made_for_itself_is_known_again() -> None:
+    made = private_network()
+    assert is_private(made)
+    assert not is_private(new_network("lab"))
+    assert not is_private(with_bootstrap(made, [ADDRESS]))
+    assert not is_private(new_network(made.name, has_psk=True))
 
 
 def test_networks_have_ids_of_their_own() -> None:

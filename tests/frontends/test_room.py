@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 import numpy as np
 import pytest
 
 import sgnus
+from sgnus.frontends.sdk.room import CLAIM_PAUSE_S
 from tests.frontends.fake_node import FakeNode
 
 ARRAY = np.random.default_rng(3).integers(0, 256, (40, 40), dtype=np.uint8)
@@ -71,6 +73,17 @@ def test_a_host_that_is_gone_is_followed_by_a_claim_and_the_work_goes_on(node: F
     assert node.service.calls == ["PublishDataToProcess", "PublishDataToProcess"]
 
 
+def test_between_claims_that_change_nothing_the_app_pauses(node: FakeNode) -> None:
+    with connected(node) as grid:
+        submitted(grid)
+        room = grid.join()
+        node.service.hosts_gone = 3
+        begun = time.monotonic()
+        assert room.next_sub_block(timeout=20) is not None
+    assert time.monotonic() - begun >= 3 * CLAIM_PAUSE_S
+    assert node.service.calls == ["PublishDataToProcess"] * 4
+
+
 def test_a_lost_seat_is_asked_for_again_and_its_end_is_said(node: FakeNode) -> None:
     with connected(node) as grid:
         submitted(grid)
@@ -103,6 +116,21 @@ def test_results_that_do_not_fit_their_tiles_are_refused_before_they_are_sent(no
         with pytest.raises(sgnus.UserFault, match="Result 0 has 9 bytes, but its tile wants 400"):
             room.publish(np.zeros((3, 3), np.uint8))
         assert room.publish(~sub_block.tiles[0].array)
+
+
+def test_a_revoked_sub_block_is_a_conflict_and_an_absent_publisher_is_not_held(node: FakeNode) -> None:
+    with connected(node) as grid:
+        submitted(grid)
+        room = grid.join()
+        first, second = room.next_sub_block(), room.next_sub_block()
+        assert first is not None
+        assert second is not None
+        node.service.verdicts = {first.number: "revoked", second.number: "not held"}
+        with pytest.raises(sgnus.Conflict, match="not leased to this app now"):
+            room.publish(~first.tiles[0].array, first)
+        assert not room.publish(~second.tiles[0].array, second)
+        del node.service.verdicts[second.number]
+        assert room.publish(~second.tiles[0].array, second)
 
 
 def test_the_asynchronous_room_iterates_too(node: FakeNode) -> None:

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 import sgnus
-from sgnus.frontends.sdk import starting
+from sgnus.frontends.sdk import starting, transport
+from sgnus.frontends.sdk.errors import NodeUnreachable
 from sgnus.frontends.sdk.home import Home
 
 
@@ -63,3 +69,41 @@ def test_a_socket_outside_the_home_is_called_where_the_node_says(tmp_path: Path)
     (home.path / "service.json").write_text(json.dumps({"socket": "/run/short.sock", "http": 80}))
     assert home.target().address == "unix:/run/short.sock"
     assert home.http_url == "http://127.0.0.1:80"
+
+
+@contextmanager
+def frozen(home: Home) -> Iterator[int]:
+    """The node of this home, stopped for a while; its process."""
+    pid = home.pid()
+    assert pid is not None
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield pid
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+def test_a_node_that_is_frozen_for_a_second_is_waited_for(startable: Home) -> None:
+    starting.start_node(startable)
+    with frozen(startable) as pid, sgnus.connect(startable.path, start=False) as grid:
+        thaw = threading.Timer(1.0, os.kill, (pid, signal.SIGCONT))
+        thaw.start()
+        assert grid.node().peer == "12D3KooWFake"
+        thaw.join()
+
+
+def test_a_node_that_stays_frozen_is_told_from_one_that_is_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transport, "CONNECT_MS_MAX", 200)
+    home = Home.of(tmp_path / "home")
+    home.prepare()
+    (home.path / "service.json").write_text(json.dumps({"pid": os.getpid()}))
+    sentence = rf"\(process {os.getpid()}\) but does not answer in time"
+    with socket.socket(socket.AF_UNIX) as deaf:
+        deaf.bind(str(home.socket_path))
+        deaf.listen()
+        with sgnus.connect(home.path, start=False) as grid, pytest.raises(NodeUnreachable, match=sentence):
+            grid.node()
+    with pytest.raises(NodeUnreachable, match="No node runs in"):
+        sgnus.connect(home.path, start=False)

@@ -67,7 +67,7 @@ def next_epoch(room: Room) -> int:
 
 
 def stand_ms(room: Room) -> int:
-    """When our turn comes; at once if an app asks us to host."""
+    """When our turn comes; at once if an app asks us to host, but once: two apps that ask would split the votes for ever."""
     if room.ballot.hurry:
         return room.ballot.until_ms
     since = max(room.ballot.since_ms or 0, room.ballot.until_ms)
@@ -78,6 +78,7 @@ def stand(room: Room, now_ms: int) -> None:
     """Vote for ourselves and ask the others."""
     epoch = next_epoch(room)
     own = _vote(room, room.roster, epoch, room.seat.me)
+    room.ballot.hurry = False
     room.ballot.stand(epoch, own, room.seat.me, now_ms + VOTE_MS_MAX)
     room.phase = Phase.STANDING
     room.tell(f"stands for epoch {epoch}")

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from sgnus.core import app_seats, moving, room_table, seeking
 from sgnus.core import effects as fx
 from sgnus.core import inputs as ins
-from sgnus.core import moving, room_table, seeking
-from sgnus.core.app_seats import AppSeat
+from sgnus.core.app_seats import AppClaim, AppSeat
 from sgnus.core.asking import Pending
 from sgnus.core.links import Links
 from sgnus.core.lobby import Lobby
@@ -63,6 +63,7 @@ class NodeCore:
     publications: dict[BlockId, Publication] = field(default_factory=dict)
     room: Room | None = None
     app: AppSeat | None = None
+    claims: list[AppClaim] = field(default_factory=list)
     out: list[fx.Effect] = field(default_factory=list)
 
     @staticmethod
@@ -94,6 +95,7 @@ class NodeCore:
         self._settle(now_ms)
         if self.room is not None and self.room.phase is Phase.CLOSED:
             self._forget_room(now_ms)
+        app_seats.answer_claims(self, now_ms)
         seeking.seek(self, now_ms)
         self._settle(now_ms)
         self.out += self.outbox.due(now_ms)
@@ -108,6 +110,7 @@ class NodeCore:
             moments.append(room_table.wake_ms(self.room, now_ms))
         if seeking.is_seeking(self):
             moments.append(self.search.seek_ms)
+        moments += [claim.until_ms for claim in self.claims]
         known = [moment for moment in moments if moment is not None]
         return max(now_ms + 1, min(known)) if known else None
 

@@ -32,6 +32,7 @@ from sgnus.messages.v1.types import (
     Member,
     MemberLeft,
     OnPeerListChanged,
+    OnSubBlockProcessingStarted,
     Removal,
     RemovalReason,
     RoomAnnouncement,
@@ -74,6 +75,23 @@ def seat_pending(room: Room, now_ms: int) -> None:
     for peer, asked in waiting.items():
         reason = JoinReason.ACCEPTED if room.roster.member(peer) else JoinReason.FULL
         _answer(room, peer, asked.request, reason)
+    _tell_running(room, [PeerId(member.peer) for member in members], now_ms)
+
+
+def _tell_running(room: Room, newcomers: list[PeerId], now_ms: int) -> None:
+    """Who comes late learns who works on what already: it may have to succeed us, and its apps watch the room."""
+    for lease in room.board.leases:
+        if lease.processed or not newcomers:
+            continue
+        started = OnSubBlockProcessingStarted(
+            instance=room.seat.instance,
+            epoch=room.roster.epoch,
+            sub_block=lease.sub_block,
+            member=lease.member,
+            elapsed_ms=min(DURATION_MS_MAX, now_ms - lease.since_ms),
+            deadline_ms=min(DURATION_MS_MAX, max(1, lease.deadline_ms - lease.since_ms)),
+        )
+        room.say(started, newcomers)
 
 
 def change_list(room: Room, members: tuple[Member, ...], removals: tuple[Removal, ...], now_ms: int) -> None:

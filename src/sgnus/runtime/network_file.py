@@ -27,10 +27,10 @@ NETWORK_FILE_BYTES_MAX: Final = 64 * 1024
 NAME_CHARACTERS_MAX: Final = 64
 ADDRESSES_MAX: Final = 64
 ADDRESS_CHARACTERS_MAX: Final = 255
+PRIVATE_NAME: Final = "private"
+"""What a node calls the network that it makes when its home has none; no other may be called so."""
 ID_BYTES: Final = 16
 PSK_BYTES: Final = 32
-PRIVATE_NAME: Final = "private"
-"""The network that a node makes for a home without one; no other may be called so."""
 _MULTIADDR: Final = re.compile(
     r"/(ip4|ip6|dns|dns4|dns6)/[^/\s]+/tcp/\d{1,5}/p2p/[1-9A-HJ-NP-Za-km-z]{40,64}"
 )
@@ -58,13 +58,13 @@ def new_network(name: str, *, has_psk: bool = False, bootstrap: Sequence[str] = 
 
 
 def private_network() -> NetworkFile:
-    """The network of one home alone, of which nobody beyond this machine knows."""
+    """The network of a node that was given none: its own, which nobody else can know."""
     return new_network(PRIVATE_NAME)
 
 
 def is_private(network: NetworkFile) -> bool:
-    """Whether nobody ever created or joined it: a node made it for its home."""
-    return network.name == PRIVATE_NAME
+    """Whether it looks as a node makes it: nobody in it, as long as nobody was invited."""
+    return network == NetworkFile(name=PRIVATE_NAME, id=network.id)
 
 
 def with_bootstrap(network: NetworkFile, addresses: Sequence[str]) -> NetworkFile:

@@ -15,13 +15,6 @@ from sgnus.adapters.processors.library import shipped_module
 from sgnus.adapters.processors.pool import ProcessorPool
 from sgnus.core.cut import choose_plan, output_of
 from sgnus.core.plan import Plan
-from sgnus.core.processors import (
-    check_halo,
-    check_parameters,
-    parameters_text,
-    processor_named,
-    required_halo,
-)
 from sgnus.crypto.digests import digest
 from sgnus.messages.errors import UserFault, WorldFault
 from sgnus.messages.limits import ENTRY_LIFE_MS_MAX, MODULE_BYTES_MAX
@@ -39,6 +32,7 @@ from sgnus.messages.v1.types import (
 )
 from sgnus.runtime.job_files import BODY, DIGESTS, EXPLICIT, INPUT, MODULE, Manifest, digest_chunks
 from sgnus.runtime.jobs import unix_ms
+from sgnus.runtime.shipped import resolve
 from sgnus.wire.codec import encode
 
 PROFILE: Final = 50
@@ -77,28 +71,16 @@ def plan_request(request: JobRequest, members: int) -> Planned:
     given = {one.name: one.value for one in request.parameters}
     if len(given) != len(request.parameters):
         raise UserFault("A parameter is given twice.")
-    name = request.processor
-    halo: tuple[int, ...] = ()
+    array = request.array
+    chosen = resolve(request.processor, given, array.dtype, array.shape, request.halo)
     output = output_of(request)
-    if name == "wasm" or name.startswith(("wasm:", "app:")):
-        if name.startswith("app:") and not name.removeprefix("app:"):
-            raise UserFault("An app's processor needs a name: app:NAME.")
-        parameters_text(given)
-        values, identifier = given, name
-    else:
-        shipped = processor_named(name)
-        values = check_parameters(name, dict(given), request.array.dtype, request.array.shape)
-        halo = required_halo(name, values, len(request.array.shape))
-        identifier = f"builtin:{name}@{shipped.version}"
-        if shipped.output_bytes:
-            output = OutputSpec(dtype="uint8", chunk_bytes=shipped.output_bytes)
-    if request.halo and not identifier.startswith(("wasm", "app:")):
-        wanted = tuple(request.halo) + (0,) * (len(halo) - len(request.halo))
-        check_halo(name, values, wanted)
+    if chosen.output_bytes:
+        output = OutputSpec(dtype="uint8", chunk_bytes=chosen.output_bytes)
     adjusted = _with_output(request, output)
-    cut, plan = choose_plan(adjusted, halo, members)
+    cut, plan = choose_plan(adjusted, chosen.halo, members)
+    values = chosen.parameters
     parameters = tuple(Parameter(name=one, value=values[one]) for one in sorted(values))
-    processor = Processor(id=identifier, parameters=parameters, profile=PROFILE)
+    processor = Processor(id=chosen.id, parameters=parameters, profile=PROFILE)
     return Planned(adjusted, processor, output, cut, plan)
 
 

@@ -11,7 +11,7 @@ from typing import Final
 import click
 
 from sgnus.frontends.cli.lazy import LazyGroup
-from sgnus.messages.errors import SgnusError, UserFault
+from sgnus.messages.errors import SgnusError, UserFault, WorldFault
 
 DONE: Final = 0
 FAILED: Final = 1
@@ -60,14 +60,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
     except click.ClickException as error:
         error.show()
+        if "--json" in given:
+            _tell_json(error.format_message(), UserFault, error.exit_code)
         return error.exit_code
     except click.Abort:
         click.echo("Broken off.", err=True)
         return BROKEN_OFF
     except BrokenPipeError:
-        # Whoever read our output has gone: end without a word, and without Python's own complaint at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # Whoever read our output has gone: end without a word.
+        _drop_stdout()
         return FAILED
+    except OSError as error:
+        return _told(_world_fault(error), _is_stdout_usable() and "--json" in given)
     except SgnusError as error:
         return _told(error, "--json" in given)
     return status if isinstance(status, int) else DONE
@@ -77,5 +81,33 @@ def _told(error: SgnusError, as_json: bool) -> int:
     status = WRONG_USE if isinstance(error, UserFault) else FAILED
     click.echo(f"sgnus: {error}", err=True)
     if as_json:
-        click.echo(json.dumps({"error": str(error), "kind": type(error).__name__, "status": status}))
+        _tell_json(str(error), type(error), status)
     return status
+
+
+def _tell_json(sentence: str, kind: type[SgnusError], status: int) -> None:
+    try:
+        click.echo(json.dumps({"error": sentence, "kind": kind.__name__, "status": status}))
+    except OSError:
+        _drop_stdout()
+
+
+def _world_fault(error: OSError) -> WorldFault:
+    """What no command foresaw: a disk that is full, a folder whose rights changed."""
+    what = f"{error.filename} cannot be read or written" if error.filename else "Reading or writing failed"
+    return WorldFault(f"{what}: {error.strerror or error}; try again once it is mended.")
+
+
+def _is_stdout_usable() -> bool:
+    """Whether what was printed can be written; if not, it is dropped."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        _drop_stdout()
+        return False
+    return True
+
+
+def _drop_stdout() -> None:
+    """Send what is left to nowhere, so that Python does not complain of it at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

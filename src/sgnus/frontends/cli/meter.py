@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import sys
+import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
 
 class Meter:
-    """A bar for the upload, then one for the results. Does nothing unless `is_shown` and stderr is a terminal."""
+    """A bar for the upload, then one for the results. Does nothing unless `is_shown` and stderr is a terminal.
 
-    def __init__(self, is_shown: bool) -> None:
+    `clock_s`: the monotonic time by which rate and time left are told.
+    """
+
+    def __init__(self, is_shown: bool, clock_s: Callable[[], float] = time.monotonic) -> None:
         self._progress: Any = None
         self._task: Any = None
         if is_shown and sys.stderr.isatty():
-            self._progress = _rich_progress()
+            self._progress = _rich_progress(clock_s)
 
     def __enter__(self) -> Meter:
         if self._progress is not None:
@@ -44,7 +49,7 @@ class Meter:
             self._progress.update(self._task, total=total, completed=done)
 
 
-def _rich_progress() -> Any:
+def _rich_progress(clock_s: Callable[[], float]) -> Any:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
     from rich.text import Text
@@ -64,4 +69,5 @@ def _rich_progress() -> Any:
         Rate(),
         TimeRemainingColumn(),
         console=Console(stderr=True),
+        get_time=clock_s,
     )

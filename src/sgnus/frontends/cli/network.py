@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 
 import click
@@ -11,6 +12,7 @@ from sgnus.frontends.cli.saying import answer_json, facts, remark
 from sgnus.frontends.sdk.home import Home
 from sgnus.messages.errors import UserFault
 from sgnus.runtime.network_file import (
+    PRIVATE_NAME,
     NetworkFile,
     from_invitation,
     invitation,
@@ -61,9 +63,9 @@ def create(
     """
     place = _writable(home)
     made = new_network(name, has_psk=psk, bootstrap=bootstrap)
-    if is_private(made):
+    if name == PRIVATE_NAME:
         raise UserFault(f"{name!r} is the network of a home that has none; choose another name.")
-    if place.network_path.exists() and not force:
+    if _has_network(place) and not force and not _leaves_unused(place):
         raise UserFault(
             f"The home {place.path} has a network already ({_name_of(place)}); use another --home, or --force to replace it."
         )
@@ -85,13 +87,14 @@ def join(invitation_line: str, force: bool, home: str | None, as_json: bool) -> 
     """
     invited = from_invitation(invitation_line)
     place = _writable(home)
-    if place.network_path.exists() and not force:
+    if _has_network(place) and not force:
         known = read_network(place.network_path)
-        if known.id != invited.id:
+        if known.id == invited.id:
+            invited = with_bootstrap(invited, known.bootstrap)
+        elif not _leaves_unused(place):
             raise UserFault(
                 f"The home {place.path} is in the network {known.name!r}; use another --home, or --force to leave it."
             )
-        invited = with_bootstrap(invited, known.bootstrap)
     write_network(place.network_path, invited)
     return _tell(place, invited, f"This home joins the network {invited.name!r}.", as_json)
 
@@ -107,7 +110,7 @@ def show(home: str | None, as_json: bool) -> int:
       sgnus network show --json
     """
     place = Home.of(home)
-    if not place.network_path.exists():
+    if not _has_network(place):
         if as_json:
             answer_json({"network": None, "home": str(place.path)})
         else:
@@ -120,6 +123,8 @@ def show(home: str | None, as_json: bool) -> int:
 
 def _tell(place: Home, chosen: NetworkFile, sentence: str, as_json: bool) -> int:
     line = invitation(chosen)
+    with contextlib.suppress(OSError), place.invited_path.open("a") as file:
+        file.write(f"{chosen.id}\n")
     if as_json:
         answer_json(
             {
@@ -166,6 +171,41 @@ def _writable(home: str | None) -> Home:
     place = Home.of(home)
     place.prepare()
     return place
+
+
+def _has_network(place: Home) -> bool:
+    """Whether the home has a network file. UserFault when the home cannot be looked into."""
+    try:
+        place.network_path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise UserFault(
+            f"The home {place.path} cannot be read ({error.strerror}); choose another with --home or SGNUS_HOME, "
+            "or mend its permissions."
+        ) from error
+    return True
+
+
+def _leaves_unused(place: Home) -> bool:
+    """Whether the home's network is one that its node made for itself, with nobody else in it; then says so.
+
+    UserFault while the node runs: it would go on in the old one.
+    """
+    try:
+        known = read_network(place.network_path)
+        invited = place.invited_path.read_text().split() if place.invited_path.exists() else []
+    except (UserFault, OSError, ValueError):
+        return False
+    if not is_private(known) or known.id in invited:
+        return False
+    if place.is_answering():
+        raise UserFault(
+            f"A node runs on the home {place.path}, in a private network of its own; end it first: "
+            f"sgnus node stop --home {place.path}"
+        )
+    remark("The private network that its node had made for itself is left.")
+    return True
 
 
 def _name_of(place: Home) -> str:

@@ -58,6 +58,11 @@ def size(count: int) -> str:
     return f"{count} bytes" if units[0] == "bytes" else f"{amount:.1f} {units[0]}"
 
 
+def count(number: int, noun: str) -> str:
+    """1 room, 2 rooms."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def shape(sizes: Sequence[int]) -> str:
     """1080x1920x3."""
     return "x".join(map(str, sizes)) or "-"

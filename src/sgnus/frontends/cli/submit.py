@@ -12,7 +12,7 @@ import click
 from sgnus.frontends.cli.collecting import collect, how_to_collect, until_broken_off
 from sgnus.frontends.cli.meter import Meter
 from sgnus.frontends.cli.options import NAMED_VALUE, SIZES, Command, common
-from sgnus.frontends.cli.saying import answer_json, facts, plain, remark, shape, size
+from sgnus.frontends.cli.saying import answer_json, count, facts, plain, remark, shape, size
 from sgnus.messages.errors import UserFault
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ def submit(
         remark(note)
     _check_output(output, file, needed=not (dry_run or detach))
     wishes = _wishes(file, chosen)
-    _check_wishes(source, wishes)
+    _check_wishes(source, wishes, home)
     with _connected(home) as grid:
         plan = grid.plan(source.array, **wishes)
         if dry_run:
@@ -155,14 +155,20 @@ def _wishes(file: Path, chosen: dict[str, Any]) -> dict[str, Any]:
     return wishes
 
 
-def _check_wishes(source: InputFile, wishes: dict[str, Any]) -> None:
-    """What cannot be is said before a node is started."""
+def _check_wishes(source: InputFile, wishes: dict[str, Any], home: str | None) -> None:
+    """What cannot be is said before a node is started; one that runs judges processors itself, by its own version."""
     from sgnus.frontends.sdk.arrays import as_array, dtype_name
+    from sgnus.frontends.sdk.home import Home
     from sgnus.frontends.sdk.request import job_request, module_bytes, wish_of
 
     wish, array = wish_of(wishes), as_array(source.array)
-    job_request(wish, array.shape, dtype_name(array))
+    request = job_request(wish, array.shape, dtype_name(array))
     module_bytes(wish)
+    if not Home.of(home).is_answering():
+        from sgnus.runtime.shipped import resolve
+
+        given = {one.name: one.value for one in request.parameters}
+        resolve(request.processor, given, request.array.dtype, array.shape, request.halo)
 
 
 def _check_output(output: Path | None, source: Path, needed: bool) -> None:
@@ -213,7 +219,8 @@ def _collect(job: Job, begun: OutputFile, plan: Plan, as_json: bool) -> int:
         begun.discard()
         begun = type(begun)(begun.path, spec.shape, spec.dtype)
     begun.keep(job.id)
-    remark(f"Job {job.id}: {plan.chunks} chunks in {plan.sub_blocks} sub-blocks, for {plan.microjobs} rooms.")
+    parts = f"{count(plan.chunks, 'chunk')} in {count(plan.sub_blocks, 'sub-block')}"
+    remark(f"Job {job.id}: {parts}, for {count(plan.microjobs, 'room')}.")
     return collect(job, begun, as_json)
 
 

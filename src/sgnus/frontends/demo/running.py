@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import sgnus.aio
+from sgnus.frontends.cli.saying import count
 from sgnus.frontends.demo.chaos import Chaos, Role
 from sgnus.frontends.demo.nodes import Fleet, end_all, start_guarded
 from sgnus.frontends.demo.options import DemoOptions, tile_of
@@ -83,7 +84,7 @@ class Demo:
             )
             status = await job.status()
             screen.say(
-                f"job {job.id[:20]}...: {status.sub_blocks} sub-blocks, for {status.microjobs} rooms, "
+                f"job {job.id[:20]}...: {count(status.sub_blocks, 'sub-block')}, for {count(status.microjobs, 'room')}, "
                 f"published by {_short(publisher.peer)}"
             )
             chaos = Chaos(publisher.peer, status.sub_blocks, SUB_BLOCKS_PER_MICROJOB)

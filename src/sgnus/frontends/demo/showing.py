@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, Final, TextIO
 
+from sgnus.frontends.cli.saying import count
+
 STEPS: Final = 10
 
 
@@ -50,7 +52,7 @@ class Screen:
 
     def delivered(self, done: int, total: int, rooms: int) -> None:
         """How far the job is."""
-        note = f"{done} of {total} sub-blocks, {rooms} rooms so far"
+        note = f"{done} of {count(total, 'sub-block')}, {count(rooms, 'room')} so far"
         if self._progress is not None:
             if self._task is None:
                 self._task = self._progress.add_task("Processing", total=total, note=note)

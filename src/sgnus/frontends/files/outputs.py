@@ -14,6 +14,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from sgnus.frontends.cli.saying import size
 from sgnus.frontends.files.formats import check_fits, format_of
 from sgnus.messages.errors import OurFault, UserFault, WorldFault
 
@@ -128,8 +129,8 @@ class OutputFile:
             self.discard()
             if error.errno in FULL:
                 raise UserFault(
-                    f"There is no room for {self.path}: it takes {wanted / 1e6:.1f} MB, and "
-                    f"{_free_mb(self.path):.1f} MB are free; free some, or name another place with -o."
+                    f"There is no room for {self.path}: it takes {size(wanted)}, and "
+                    f"{size(_free_bytes(self.path))} are free; free some, or name another place with -o."
                 ) from error
             raise UserFault(
                 f"{self.path} cannot be written: {error.strerror}; name another with -o."
@@ -166,6 +167,17 @@ class OutputFile:
 def check_place(path: Path, source: Path | None = None) -> None:
     """UserFault when the output cannot be there: no folder, a folder itself, the input itself, not writable."""
     format_of(path)
+    probe = _beside(path, f".{os.getpid()}.probe")
+    try:
+        _check_names(path, source)
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise UserFault(f"{path} cannot be written: {error.strerror}; name another place with -o.") from error
+
+
+def _check_names(path: Path, source: Path | None) -> None:
+    """Even to ask whether there is such a file fails for a name that is too long, or in a folder that is closed."""
     if path.is_dir():
         raise UserFault(f"The output {path} is a folder; name a file in it.")
     folder = path.absolute().parent
@@ -173,12 +185,6 @@ def check_place(path: Path, source: Path | None = None) -> None:
         raise UserFault(f"There is no folder {folder} for the output; make it first.")
     if source is not None and path.exists() and path.samefile(source):
         raise UserFault(f"The output {path} is the input itself, which is never overwritten; name another.")
-    probe = _beside(path, f".{os.getpid()}.probe")
-    try:
-        probe.touch()
-        probe.unlink()
-    except OSError as error:
-        raise UserFault(f"{path} cannot be written: {error.strerror}; name another place with -o.") from error
 
 
 def _beside(path: Path, ending: str) -> Path:
@@ -194,8 +200,8 @@ def _read_state(path: Path) -> dict[str, Any]:
     return state if isinstance(state, dict) else {}
 
 
-def _free_mb(path: Path) -> float:
-    return shutil.disk_usage(path.absolute().parent).free / 1e6
+def _free_bytes(path: Path) -> int:
+    return shutil.disk_usage(path.absolute().parent).free
 
 
 def _world_fault(path: Path, error: OSError) -> WorldFault:

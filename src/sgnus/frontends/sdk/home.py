@@ -50,6 +50,11 @@ class Home:
     def network_path(self) -> Path:
         return self.path / "network.json"
 
+    @property
+    def invited_path(self) -> Path:
+        """Ids of the networks whose invitation was shown here."""
+        return self.path / "network.invited"
+
     def prepare(self) -> None:
         """Make the folder, for its owner alone. UserFault when that cannot be."""
         try:

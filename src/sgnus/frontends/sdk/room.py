@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 WAIT_MS: Final = 5_000
 PATIENCE_S: Final = 60.0
+CLAIM_PAUSE_S: Final = 0.2
 PUBLISH_S_MAX: Final = 24 * 3600.0
 OK: Final = 1
 DATA, NOTHING_LEFT, HOST_GONE, NOT_JOINED = 1, 2, 3, 4
@@ -68,7 +69,9 @@ class Room:
     async def publish(self, results: Any, sub_block: SubBlock | None = None) -> bool:
         """Send the outputs: one array a tile, in the order of the tiles (one tile: the array itself will do).
 
-        True once the publisher holds them on its disk; False when it had them from another member already.
+        True once the publisher holds them, or holds them of another member already; False when it has not answered
+        within a minute: the node keeps them, and delivers them when it can. Conflict when the sub-block is not leased
+        to this app any more, as when another member delivered it first: nothing is lost, take the next one.
         """
         import numpy as np
 
@@ -104,9 +107,13 @@ class Room:
         return DATA, sub_block(first, (self.job, self.microjob), data)
 
     async def _claim(self) -> None:
-        """The host is gone: this node offers itself; whoever gets the votes, the room goes on."""
+        """The host is gone: this node offers itself; whoever gets the votes, the room goes on.
+
+        The node answers once the room has a host; the pause is for one that answers at once.
+        """
         request = sgnus_pb2.PublishDataToProcessRequest(job=self.job, microjob=self.microjob)
         await self._transport.call("PublishDataToProcess", request, wait_s=PATIENCE_S)
+        await asyncio.sleep(CLAIM_PAUSE_S)
 
     async def _sit_down_again(self) -> None:
         """The node restarted, or the room was founded again."""

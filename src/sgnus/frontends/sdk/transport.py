@@ -17,11 +17,12 @@ from sgnus.messages.limits import GRPC_MESSAGE_BYTES_MAX
 from sgnus.messages.v1 import sgnus_pb2
 
 CALL_S_MAX: Final = 30.0
+CONNECT_MS_MAX: Final = 5_000
+"""How long a node may take to greet: one that is busy, or was frozen for a moment, is no node that is gone."""
 _OPTIONS: Final = (
     ("grpc.max_send_message_length", GRPC_MESSAGE_BYTES_MAX),
     ("grpc.max_receive_message_length", GRPC_MESSAGE_BYTES_MAX),
     ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 500),
     ("grpc.enable_http_proxy", 0),
     # Channels of one process must not share a connection: each closes its own.
@@ -33,6 +34,8 @@ _CONNECTION: Final = re.compile(
     r"stream removed|transport|recvmsg|end of tcp stream|endpoint|channel|shutdown|shutting down",
     re.IGNORECASE,
 )
+# What gRPC says when a connection was accepted, and then nothing came.
+_NO_GREETING: Final = "timed out before receiving SETTINGS"
 _FAULTS: Final[dict[grpc.StatusCode, type[SgnusError]]] = {
     grpc.StatusCode.INVALID_ARGUMENT: UserFault,
     grpc.StatusCode.OUT_OF_RANGE: UserFault,
@@ -51,7 +54,9 @@ class Transport:
     def __init__(self, home: Home, target: Target) -> None:
         self.home = home
         self._token = target.token
-        self._channel = grpc.aio.insecure_channel(target.address, options=_OPTIONS)
+        # To gRPC, the least time between two attempts is also the most that one may take.
+        options = (*_OPTIONS, ("grpc.min_reconnect_backoff_ms", CONNECT_MS_MAX))
+        self._channel = grpc.aio.insecure_channel(target.address, options=options)
 
     async def close(self) -> None:
         await self._channel.close(None)
@@ -105,18 +110,27 @@ class Transport:
 
     def _fault(self, error: grpc.aio.AioRpcError) -> SgnusError:
         code, details = error.code(), (error.details() or "").strip()
+        if code is grpc.StatusCode.DEADLINE_EXCEEDED or (
+            code is grpc.StatusCode.UNAVAILABLE and _NO_GREETING in details
+        ):
+            return NodeUnreachable(self._silent())
         if code is grpc.StatusCode.UNAVAILABLE:
             return NodeUnreachable(self._nobody()) if _CONNECTION.search(details) else WorldFault(details)
         if code is grpc.StatusCode.CANCELLED:
             return NodeUnreachable(f"The call to the node of {self.home.path} was broken off.")
-        if code is grpc.StatusCode.DEADLINE_EXCEEDED:
-            return NodeUnreachable(f"The node of {self.home.path} did not answer in time; it may be frozen.")
         if code is grpc.StatusCode.UNIMPLEMENTED:
             return UserFault(
                 f"The node of {self.home.path} is of another version of sgnus; restart it. ({details})"
             )
         fault = _FAULTS.get(code, OurFault)
         return fault(details or f"The node answered {code.name} without a word.")
+
+    def _silent(self) -> str:
+        pid = self.home.pid()
+        return (
+            f"A node runs in {self.home.path}{f' (process {pid})' if pid else ''} but does not answer in time; it may "
+            f"be frozen or very busy. Try again, or end it: sgnus node stop --home {self.home.path}"
+        )
 
     def _nobody(self) -> str:
         return (

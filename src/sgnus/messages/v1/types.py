@@ -1716,11 +1716,13 @@ class PublishProcessingResultReply(Message):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublishDataToProcessRequest(Message):
-    """The room that lost its host, or a job of which the next microjob without a room is to be hosted."""
+    """The room that lost its host; or a job of which a microjob without a room is to be hosted, the named one
+    first.
+    """
 
     job: str
     microjob: int | None = None
-    """Absent for the next without a room."""
+    """The one to try first; absent for the next without a room."""
     sub_blocks: tuple[int, ...] = ()
     """Must match the job's manifest; empty means all."""
 
@@ -1738,6 +1740,7 @@ class PublishDataToProcessReply(Message):
     hosting: bool
     """This node is the host."""
     host: str
+    """Empty while nobody hosts. After HOST_GONE the answer waits up to 25 s for a new host."""
     microjob: int
     detail: str
 
