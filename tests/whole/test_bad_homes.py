@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 
 import sgnus
+from sgnus.frontends.sdk.views import ProcessingStarted
 from sgnus.runtime.network_file import new_network, write_network
-from tests.whole.facts import picture, submit_slow
+from tests.whole.facts import events, held, picture, submit_slow
 from tests.whole.grid import (
     DEADLINE_S,
     PrivateNetwork,
@@ -135,12 +136,15 @@ def test_a_damaged_key(damage: bytes, tmp_path: Path, network_file: Path) -> Non
     assert (home / "identity.key").read_bytes() == damage
 
 
-def test_a_corrupt_database_is_set_aside_and_told(tmp_path: Path) -> None:
+def test_a_corrupt_database_is_set_aside_and_told_and_own_jobs_come_back(tmp_path: Path) -> None:
     with PrivateNetwork(tmp_path) as network:
         (node,) = network.add(1)
         peer = node.peer
         with node.connect() as grid:
-            assert np.array_equal(grid.submit(picture(2), processor="invert").result(), 255 - picture(2))
+            done, right = submit_slow(grid, 2, 0.01)
+            assert np.array_equal(done.result(), right)
+            unfinished, right_too = submit_slow(grid, 6, 0.5)
+            before = wait_for(lambda: held(events(unfinished))[1:], "some is delivered")
         node.stop()
         database = node.home / "sgnus.db"
         damaged = os.urandom(4096) + database.read_bytes()[4096:]
@@ -150,9 +154,48 @@ def test_a_corrupt_database_is_set_aside_and_told(tmp_path: Path) -> None:
         assert node.peer == peer
         aside = [path for path in node.home.iterdir() if path.name.startswith("sgnus.db.")]
         assert damaged in [path.read_bytes() for path in aside if path.stat().st_size == len(damaged)]
-        assert "sgnus.db" in node.log.read_text()
+        assert "was corrupt" in node.ready["notices"][0]
+        assert "2 jobs of this node were missing" in node.ready["notices"][1]
         with node.connect() as grid:
+            assert {job.id for job in grid.jobs()} == {done.id, unfinished.id}
+            assert grid.job(done.id).status().state == "completed"
+            assert np.array_equal(grid.job(done.id).result(), right)
+            assert np.array_equal(grid.job(unfinished.id).result(), right_too)
+            told = events(grid.job(unfinished.id))
+            again = [(one.microjob, one.sub_block) for one in told if isinstance(one, ProcessingStarted)]
+            assert again and not set(before) & set(again), "what was delivered is not computed again"
             assert np.array_equal(grid.submit(picture(3), processor="invert").result(), 255 - picture(3))
+
+
+def test_the_command_that_starts_a_node_tells_of_a_corrupt_database(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    assert "corrupt" not in command("node", "start", "--workers", "1", home=home)
+    try:
+        np.save(tmp_path / "in.npy", picture(2))
+        command("submit", str(tmp_path / "in.npy"), "--processor", "invert", "--detach", home=home)
+        (job,) = json.loads(command("job", "list", "--json", home=home))
+        command("node", "stop", home=home)
+        (home / "sgnus.db").write_bytes(os.urandom(8192))
+        assert f"The database {home / 'sgnus.db'} was corrupt" in command("node", "start", home=home)
+        command("job", "results", job["job"], "-o", str(tmp_path / "out.npy"), home=home)
+    finally:
+        command("node", "stop", home=home)
+    assert np.array_equal(np.load(tmp_path / "out.npy"), 255 - picture(2))
+
+
+def command(*given: str, home: Path) -> str:
+    """What `sgnus` says when it does this; it must succeed."""
+    done = subprocess.run(
+        [sys.executable, "-m", "sgnus.frontends.cli", *given, "--home", str(home)],
+        env=environment(),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_S,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout + done.stderr
 
 
 def test_a_disk_without_room_refuses_a_job_in_one_sentence_and_keeps_the_others(tmp_path: Path) -> None:

@@ -183,6 +183,8 @@ def _connected(home: str | None) -> Grid:
         remark(
             f"No node was running: one was started in the background on {grid.home.path} (sgnus node stop ends it)."
         )
+        for notice in grid.home.notices:
+            remark(notice)
     return grid
 
 
