@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import socket
 import subprocess
 import sys
@@ -23,10 +24,12 @@ from tests.whole.grid import (
     environment,
     wait_for,
 )
+from tests.whole.modules import slow_invert
 
 pytestmark = pytest.mark.timeout(240)
 
 UserFault = 2
+TILES = 12
 
 
 @pytest.fixture
@@ -251,6 +254,28 @@ def test_a_disk_that_fills_up_under_a_job_loses_nothing(tmp_path: Path) -> None:
                 assert np.array_equal(job.result(), right)
     finally:
         subprocess.run(["umount", "-l", str(disk)], check=False)
+
+
+def test_a_node_whose_disk_takes_no_more_says_so_and_loses_nothing(tmp_path: Path) -> None:
+    """As above, without the right to mount: the kernel refuses the node's writes beyond a size, until it is allowed again."""
+    source = np.random.default_rng(5).integers(0, 256, (TILES * 512, 1024), dtype=np.uint8)
+    with PrivateNetwork(tmp_path) as network:
+        publisher, _worker = network.add(0, 1)
+        with publisher.connect() as grid:
+            job = grid.submit(
+                source, module=slow_invert(0.2), tile=(512, 1024), halo=0, chunks_per_sub_block=1
+            )
+            wait_for(lambda: job.progress.delivered >= 2, "some is delivered")
+            limits = resource.prlimit(publisher.pid, resource.RLIMIT_FSIZE)
+            # The database and the log stay far below this, the outputs do not.
+            resource.prlimit(publisher.pid, resource.RLIMIT_FSIZE, ((TILES - 4) << 19, limits[1]))
+            wait_for(lambda: "cannot write outputs to" in _logs(network), "the disk takes no more")
+            with pytest.raises(sgnus.WorldFault, match=r"The job cannot be stored in .*jobs: File too large"):
+                grid.submit(source, processor="invert")
+            assert not list((publisher.home / "jobs").glob("new-*"))
+            assert job.progress.delivered < TILES
+            resource.prlimit(publisher.pid, resource.RLIMIT_FSIZE, limits)
+            assert np.array_equal(job.result(), 255 - source)
 
 
 def _fill(path: Path) -> None:
