@@ -2,9 +2,11 @@
 ifdef VIRTUAL_ENV
 PYTHON := $(VIRTUAL_ENV)/bin/python
 SETUP :=
+BESIDE :=
 else
 PYTHON := .venv/bin/python
 SETUP := .venv/stamp
+BESIDE := .venv/stamp-bench
 endif
 export PYTHONPATH := $(CURDIR)/src
 
@@ -28,7 +30,12 @@ check: $(SETUP) ## format, lint, types, import rules, tidy and the fast tests
 test: $(SETUP) ## check, then ports, simulation, interop and whole-system tests
 	@PYTHON=$(PYTHON) tools/run_tests.sh check ports sim interop whole
 
-bench: $(SETUP) ## print the figures of docs/performance.md, measured here and now
+.venv/stamp-bench: .venv/stamp requirements-bench.lock
+	@echo "bench: installing Dask into .venv, to measure beside (requirements-bench.lock; nothing else needs it)"
+	@.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bench.lock
+	@touch $@
+
+bench: $(SETUP) $(BESIDE) ## print the figures of docs/performance.md, measured here and now
 	@echo "bench: each figure beside what it is compared with"
 	@$(PYTHON) -m bench
 
@@ -36,7 +43,9 @@ generate: $(SETUP) ## write proto, Python and api/fields.lock from api/sgnus.yam
 	@echo "generate: proto/, src/sgnus/messages/v1/ and api/fields.lock from api/sgnus.yaml"
 	@$(PYTHON) -m tools.generate
 
-lock: $(SETUP) ## pin every dependency with its hashes in requirements.lock
-	@echo "lock: requirements.lock from pyproject.toml and requirements-dev.in"
-	@$(PYTHON) -m piptools compile --quiet --generate-hashes --allow-unsafe --strip-extras --no-emit-index-url \
-	    --no-emit-find-links --no-emit-trusted-host --output-file=requirements.lock pyproject.toml requirements-dev.in
+COMPILE := -m piptools compile --quiet --generate-hashes --allow-unsafe --strip-extras --no-emit-index-url \
+    --no-emit-find-links --no-emit-trusted-host
+lock: $(SETUP) ## pin every dependency with its hashes in requirements.lock and requirements-bench.lock
+	@echo "lock: requirements.lock from pyproject.toml and requirements-dev.in, then requirements-bench.lock"
+	@$(PYTHON) $(COMPILE) --output-file=requirements.lock pyproject.toml requirements-dev.in
+	@$(PYTHON) $(COMPILE) --output-file=requirements-bench.lock requirements-bench.in

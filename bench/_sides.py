@@ -16,6 +16,9 @@ END_S_MAX = 60.0
 FUTURES = ("futures",)
 DASK = ("dask",)
 SERIAL = ("serial",)
+WITHOUT_DASK = (
+    "(Dask is not installed, so it is left out: pip install --require-hashes -r requirements-bench.lock)"
+)
 
 
 def has_dask() -> bool:

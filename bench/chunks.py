@@ -80,7 +80,7 @@ def report(name: str, side: int, step: int, rounds: int) -> None:
     for column, work in enumerate(works):
         rate = side * side / statistics.median(row[column] for row in times) / 1e9
         share = statistics.median(row[0] / row[column] for row in times)
-        target = Target(50, higher=True) if work != copies.memcpy and step > 1 else None
+        target = Target(50, higher=True) if work != copies.memcpy else None
         show(f"{name}, {work.__name__}: {rate:.2f} GB/s", 100 * share, "% of memcpy", target)
 
 

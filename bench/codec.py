@@ -6,12 +6,12 @@ import timeit
 from collections.abc import Callable
 from typing import Any
 
+from bench._figures import is_quick
 from sgnus.messages.v1 import sgnus_pb2
 from sgnus.messages.v1.types import AddressRecord, Endpoint, SignedEnvelope, SignedKind
 from sgnus.wire.codec import decode, encode, from_json, from_map, to_json, to_map
 
-ROUNDS = 5
-CALLS = 20_000
+ROUNDS, CALLS = (1, 500) if is_quick() else (5, 20_000)
 RECORD = AddressRecord(
     peer="12D3KooWD3eckifWpRn9wQpMG9R9hX3sD158z7EqHWmweQAJU5SA",
     endpoints=(Endpoint(host="192.168.1.20", port=40_001),),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 
 from bench._figures import Target, is_quick, median, show, told_machine
-from bench._sides import DASK, FUTURES, SERIAL, Player, has_dask, in_turn
+from bench._sides import DASK, FUTURES, SERIAL, WITHOUT_DASK, Player, has_dask, in_turn
 
 NAMES = {
     "futures": "concurrent.futures, 2 processes",
@@ -21,6 +21,7 @@ def main() -> None:
     with ExitStack() as stack:
         kinds = {"serial": SERIAL, "futures": FUTURES, "dask": DASK, "sgnus": ("sgnus", "0", "1", "1")}
         if not has_dask():
+            print(f"  {WITHOUT_DASK}")
             del kinds["dask"]
         players = {name: stack.enter_context(Player(kind)) for name, kind in kinds.items()}
         measured = in_turn(players, rounds, "compute", side=side)

@@ -3,21 +3,27 @@
     python -m bench database
     python bench/database.py [catch-up | list | compare | network]
 
-Prints medians of wall and CPU seconds of this process. Everything is in process: signatures, SQLite files and codecs are
-real, the network is a queue.
+Prints wall and CPU seconds of this process, which has both sides. Signatures, SQLite files, codecs and, for catching up, peers'
+calls over TLS are real; `network` joins twelve databases by queues (`python -m bench submits` asks twelve nodes). BENCH_QUICK=1
+takes a tenth, and fewer jobs to list.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 import resource
 import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
+from bench._figures import Target, is_quick, show
+from bench._proc import enter_own_network, loopback_bytes
+from sgnus.adapters.peers.node import GrpcPeers, Self
 from sgnus.adapters.store import SqliteStore
 from sgnus.core.id_index import IdSnapshot
 from sgnus.core.reconcile import Session
@@ -38,7 +44,9 @@ from sgnus.messages.v1.types import (
     ReconcileStep,
     Verify,
 )
+from sgnus.ports import Duplex, PeerService
 from sgnus.runtime.database import Database
+from sgnus.runtime.serving import steps_of
 from sgnus.wire.codec import decode, encode
 from sgnus.wire.entry import check_signature, open_entry, seal_entry
 
@@ -109,30 +117,46 @@ def say(what: str, value: str) -> None:
     print(f"{what:<64} {value}", flush=True)
 
 
-async def steps(queue: asyncio.Queue[bytes]) -> AsyncIterator[ReconcileStep]:
-    while True:
-        yield decode(ReconcileStep, await queue.get())
+class Reconciling:
+    """A node's service to its peers, as far as it compares databases."""
+
+    def __init__(self, one: Database) -> None:
+        self._database = one
+
+    def may_call(self, peer: PeerId, method: str) -> bool:
+        return True
+
+    async def reconcile(self, peer: PeerId, duplex: Duplex) -> None:
+        await self._database.respond_reconcile(steps_of(duplex), duplex.send, peer)
 
 
-async def reconcile(one: Database, other: Database) -> int:
-    """Compare over a duplex of encoded steps; returns the bytes that went over it."""
-    queues: list[asyncio.Queue[bytes]] = [asyncio.Queue(4), asyncio.Queue(4)]
-    total = 0
+@asynccontextmanager
+async def peers_of(*databases: Database) -> AsyncIterator[list[GrpcPeers]]:
+    """A door to peers for each database, all of which know each other."""
+    doors = [
+        GrpcPeers(Self(identity=identity(1_000 + number), network=NETWORK, boot=time.time_ns()))
+        for number in range(len(databases))
+    ]
+    for door, one in zip(doors, databases, strict=True):
+        service = cast(PeerService, Reconciling(one))
+        await door.start(service, lambda _: True, host="127.0.0.1", port=0)
+    for door in doors:
+        for other in doors:
+            if other is not door:
+                door.admit(other.address)
+    try:
+        yield doors
+    finally:
+        for door in doors:
+            await door.stop()
 
-    def sender(queue: asyncio.Queue[bytes]) -> Callable[[ReconcileStep], object]:
-        async def send(step: ReconcileStep) -> None:
-            nonlocal total
-            data = encode(step)
-            total += len(data)
-            await queue.put(data)
 
-        return send
-
-    await asyncio.gather(
-        one.reconcile(steps(queues[0]), sender(queues[1]), PEER),  # type: ignore[arg-type]
-        other.respond_reconcile(steps(queues[1]), sender(queues[0]), PEER),  # type: ignore[arg-type]
-    )
-    return total
+async def reconcile(one: Database, door: GrpcPeers, other: PeerId) -> int:
+    """Compare with a peer; returns the bytes that crossed the loopback, TLS included."""
+    before = loopback_bytes(os.getpid())
+    async with door.calls.reconcile(other) as duplex:
+        await one.reconcile(steps_of(duplex), duplex.send, other)
+    return loopback_bytes(os.getpid()) - before
 
 
 def bench_parts(raws: Sequence[bytes]) -> None:
@@ -148,26 +172,26 @@ def bench_parts(raws: Sequence[bytes]) -> None:
 
 
 async def bench_catch_up(home: Path) -> None:
-    raws = [job_raw(number) for number in range(10_000)]
+    missed = 1_000 if is_quick() else 10_000
+    raws = [job_raw(number) for number in range(missed)]
     bench_parts(raws[:2_000])
-    full, empty = database(1, home / "full.db"), database(2, home / "empty.db")
+    full, empty = database(0, home / "full.db"), database(1, home / "empty.db")
     await full.start()
     await empty.start()
     watch = Stopwatch()
     await full.receive(raws, PEER)
     wall, cpu = watch.read()
-    say("admit 10,000 jobs, batched", f"{10_000 / wall:.0f}/s, {cpu / 10_000 * 1e6:.0f} us CPU each")
-    watch = Stopwatch()
-    sent = await reconcile(empty, full)
-    wall, cpu = watch.read()
-    assert empty.counters()["entries"] == 10_000
-    say(
-        "a node that missed 10,000 jobs catches up (both sides)",
-        f"{wall:.2f} s, {cpu:.2f} CPU-s, {sent:,} bytes",
-    )
-    watch = Stopwatch()
-    sent = await reconcile(empty, full)
-    say("the two compared again", f"{watch.read()[0] * 1e3:.1f} ms, {sent} bytes")
+    say(f"admit {missed:,} jobs, batched", f"{missed / wall:.0f}/s, {cpu / missed * 1e6:.0f} us CPU each")
+    async with peers_of(full, empty) as (_door, door):
+        watch = Stopwatch()
+        sent = await reconcile(empty, door, identity(1_000).peer_id)
+        wall, cpu = watch.read()
+        assert empty.counters()["entries"] == missed
+        show(f"a node that missed {missed:,} jobs catches up", wall, "s", Target(5))
+        say("  that is, with both sides", f"{cpu:.2f} CPU-s, {sent:,} bytes on the wire")
+        watch = Stopwatch()
+        sent = await reconcile(empty, door, identity(1_000).peer_id)
+        say("the two compared again", f"{watch.read()[0] * 1e3:.1f} ms, {sent:,} bytes")
     await full.stop()
     await empty.stop()
 
@@ -175,13 +199,14 @@ async def bench_catch_up(home: Path) -> None:
 async def bench_list(home: Path) -> None:
     one = database(3, home / "list.db")
     await one.start()
-    raws = [job_raw(number) for number in range(100_000)]
+    count = 5_000 if is_quick() else 100_000
+    raws = [job_raw(number) for number in range(count)]
     before_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     watch = Stopwatch()
-    for start in range(0, 100_000, 1_000):
+    for start in range(0, count, 1_000):
         await one.receive(raws[start : start + 1_000], PEER)
     wall, cpu = watch.read()
-    say("100,000 jobs admitted", f"{wall:.1f} s, {cpu:.1f} CPU-s")
+    say(f"{count:,} jobs admitted", f"{wall:.1f} s, {cpu:.1f} CPU-s")
     say(
         "memory that this took, at most",
         f"{(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before_kib) / 1024:.0f} MiB",
@@ -191,7 +216,7 @@ async def bench_list(home: Path) -> None:
         views = await one.open_jobs(limit)
         wall, cpu = watch.read()
         say(
-            f"list the {label} {limit} of 100,000 open jobs, cold",
+            f"list the {label} {limit} of {count:,} open jobs, cold",
             f"{wall * 1e3:.1f} ms, {cpu * 1e3:.1f} CPU-ms",
         )
         assert len(views) == limit
@@ -200,13 +225,13 @@ async def bench_list(home: Path) -> None:
             watch = Stopwatch()
             await one.open_jobs(limit)
             times.append(watch.read()[0])
-        say(f"list the {label} {limit} of 100,000 open jobs, again", f"{sorted(times)[2] * 1e3:.2f} ms")
+        say(f"list the {label} {limit} of {count:,} open jobs, again", f"{sorted(times)[2] * 1e3:.2f} ms")
     await one.stop()
     watch = Stopwatch()
     again = database(3, home / "list.db")
     await again.start()
     wall, cpu = watch.read()
-    say("start on 100,000 jobs", f"{wall * 1e3:.0f} ms, {cpu * 1e3:.0f} CPU-ms")
+    say(f"start on {count:,} jobs", f"{wall * 1e3:.0f} ms, {cpu * 1e3:.0f} CPU-ms")
     await again.stop()
 
 
@@ -273,7 +298,7 @@ async def bench_network(home: Path, nodes: int = 12, per_second: int = 200, seco
     await asyncio.gather(*submits)
     wall, cpu = watch.read()
     say(
-        f"{nodes} nodes take {per_second} submits a second ({len(submits)} in {wall:.1f} s)",
+        f"{nodes} databases take {per_second} submits a second ({len(submits)} in {wall:.1f} s)",
         f"{cpu / wall:.2f} cores, {cpu / wall / nodes * 100:.1f} % of a core a node",
     )
     while any(one.counters()["entries"] < len(submits) for one in databases):
@@ -284,7 +309,9 @@ async def bench_network(home: Path, nodes: int = 12, per_second: int = 200, seco
     wall, _ = watch.read()
     held = min(one.counters()["entries"] for one in databases)
     messages = sum(one.counters()["gossip_messages"] for one in databases)
-    say("all of them at every node after", f"{wall:.1f} s ({held} of {len(submits)}, {messages} messages)")
+    say(
+        "all of them in every database after", f"{wall:.1f} s ({held} of {len(submits)}, {messages} messages)"
+    )
     for task in listeners:
         task.cancel()
     await asyncio.gather(*listeners, return_exceptions=True)
@@ -293,6 +320,7 @@ async def bench_network(home: Path, nodes: int = 12, per_second: int = 200, seco
 
 
 def main(names: Sequence[str] = ()) -> None:
+    enter_own_network()
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
         if not names or "catch-up" in names:
@@ -302,7 +330,7 @@ def main(names: Sequence[str] = ()) -> None:
         if not names or "list" in names:
             asyncio.run(bench_list(home))
         if not names or "network" in names:
-            asyncio.run(bench_network(home))
+            asyncio.run(bench_network(home, seconds=1 if is_quick() else 5))
 
 
 if __name__ == "__main__":

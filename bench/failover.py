@@ -1,6 +1,6 @@
 """How long it takes until others go on: a worker or a host that is killed or frozen, on real processes.
 
-Medians of a few runs, from the publisher's view, polled every 10 ms: `python -m bench failover`.
+Medians of a few runs (one with BENCH_QUICK), from the publisher's view, polled every 10 ms: `python -m bench failover`.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from bench._figures import is_quick
 from sgnus.frontends.sdk.sync import Grid, Job
 from tests.whole.facts import (
     at_work,
@@ -25,7 +26,7 @@ from tests.whole.facts import (
 )
 from tests.whole.grid import PrivateNetwork, wait_for
 
-RUNS = 3
+RUNS = 1 if is_quick() else 3
 SUB_BLOCKS = 10
 KILLED_S, FROZEN_S = 0.7, 2.5
 POLL_S = 0.01

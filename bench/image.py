@@ -11,7 +11,7 @@ from contextlib import ExitStack
 
 from bench._figures import Target, is_quick, median, ratio, show, told_machine
 from bench._kernels import TILE
-from bench._sides import DASK, FUTURES, SERIAL, Measured, Player, has_dask, in_turn
+from bench._sides import DASK, FUTURES, SERIAL, WITHOUT_DASK, Measured, Player, has_dask, in_turn
 
 NAMES = {
     "serial": "numpy in one process",
@@ -34,6 +34,7 @@ def main() -> None:
     with ExitStack() as stack:
         kinds = {"serial": SERIAL, "futures": FUTURES, "dask": DASK, "sgnus": ("sgnus", "0", "1", "1")}
         if not has_dask():
+            print(f"  {WITHOUT_DASK}")
             del kinds["dask"]
         players = {name: stack.enter_context(Player(kind)) for name, kind in kinds.items()}
         measured = in_turn(players, rounds, "image", side=side)

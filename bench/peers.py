@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import cast
 
+from bench._figures import is_quick
 from sgnus.adapters.peers.node import GrpcPeers, Self
 from sgnus.crypto.identity import Identity
 from sgnus.messages.ids import NetworkId, PeerId
@@ -30,10 +31,10 @@ from sgnus.ports import PeerConnected, PeerEvent, PeerLost, PeerSent, PeerServic
 from sgnus.wire.codec import decode, encode
 
 NETWORK = NetworkId("00" * 16)
-MESSAGES = 20_000
+MESSAGES = 2_000 if is_quick() else 20_000
 MESSAGE = bytes(200)
-PIECES = 400
-KILLS = 5
+PIECES = 40 if is_quick() else 400
+KILLS = 1 if is_quick() else 5
 STREAMS = 11
 PIECE = bytes(DATA_BYTES_TYPICAL)
 CHUNKS = ReadChunksRequest(job="j", microjob=0, instance="i", sub_block=0, output=False)
@@ -214,7 +215,7 @@ async def measure_memory(near: Node) -> None:
         print(f"memory (PSS): {before / 1024:.0f} MB with one stream, {(dialled - before) / STREAMS:.0f} KB for a "
               f"dialled one more, {(called - dialled) / STREAMS:.0f} KB for a channel that was just read from")  # fmt: skip
         cpu, begun = cpu_s(), time.perf_counter()
-        for _ in range(5):
+        for _ in range(1 if is_quick() else 5):
             for peer in other.peers:
                 near.peers.send(peer, MESSAGE)
             await asyncio.sleep(1)

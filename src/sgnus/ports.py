@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from sgnus.messages.ids import PeerId
+from sgnus.messages.limits import CHUNK_MS_MAX
 from sgnus.messages.v1.types import (
     Endpoint,
     ExchangeAddressesReply,
@@ -238,7 +239,7 @@ class ProcessorLimits:
 
     fuel_per_chunk: int = 2_000_000_000_000
     memory_bytes: int = 256 * 1024 * 1024
-    chunk_ms_max: int = 60_000
+    chunk_ms_max: int = CHUNK_MS_MAX
     compile_ms_max: int = 10_000
 
 

@@ -11,6 +11,7 @@ from sgnus.core.processors import (
     PROCESSORS,
     check_halo,
     check_parameters,
+    chunk_ms_max,
     parameters_text,
     processor_named,
     required_halo,
@@ -116,3 +117,13 @@ def test_the_protocol_document_lists_every_processor_as_the_code_has_it() -> Non
             assert f"`{parameter.name}` ({parameter.default:g}" in rows[name]
     for dtype, (code, _) in DTYPES.items():
         assert f"| {code} {dtype} |" in text
+
+
+@pytest.mark.parametrize(
+    ("deadline_ms", "chunk_ms"),
+    [(100, 2_000), (667, 2_001), (2_000, 6_000), (20_000, 60_000), (60_000, 60_000), (86_400_000, 60_000)],
+)
+def test_a_chunk_may_take_three_deadlines_within_the_bounds_of_the_profile(
+    deadline_ms: int, chunk_ms: int
+) -> None:
+    assert chunk_ms_max(deadline_ms) == chunk_ms

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from tests.ports.processor_samples import INPUT, module
+from tests.ports.processor_samples import INPUT, LOOP, module
 
 TURNS_PER_SECOND: Final = 570_000_000
 
@@ -30,3 +30,8 @@ def slow_invert(seconds: float) -> bytes:
 def traps() -> bytes:
     """A module that can do nothing."""
     return module("unreachable")
+
+
+def loops() -> bytes:
+    """A module that never ends."""
+    return LOOP

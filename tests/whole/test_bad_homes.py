@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import socket
 import subprocess
 import sys
@@ -14,10 +15,11 @@ import numpy as np
 import pytest
 
 import sgnus
+from sgnus.frontends.sdk.views import ProcessingStarted
 from sgnus.messages.limits import LISTEN_PORT_MAX, LISTEN_PORT_MIN
 from sgnus.runtime.network_file import new_network, write_network
 from tests.missing_tool import miss
-from tests.whole.facts import picture, submit_slow
+from tests.whole.facts import events, held, picture, submit_slow
 from tests.whole.grid import (
     DEADLINE_S,
     PrivateNetwork,
@@ -25,10 +27,12 @@ from tests.whole.grid import (
     environment,
     wait_for,
 )
+from tests.whole.modules import slow_invert
 
 pytestmark = pytest.mark.timeout(240)
 
 UserFault = 2
+TILES = 12
 
 
 @pytest.fixture
@@ -145,12 +149,15 @@ def test_a_damaged_key(damage: bytes, tmp_path: Path, network_file: Path) -> Non
     assert (home / "identity.key").read_bytes() == damage
 
 
-def test_a_corrupt_database_is_set_aside_and_told(tmp_path: Path) -> None:
+def test_a_corrupt_database_is_set_aside_and_told_and_own_jobs_come_back(tmp_path: Path) -> None:
     with PrivateNetwork(tmp_path) as network:
         (node,) = network.add(1)
         peer = node.peer
         with node.connect() as grid:
-            assert np.array_equal(grid.submit(picture(2), processor="invert").result(), 255 - picture(2))
+            done, right = submit_slow(grid, 2, 0.01)
+            assert np.array_equal(done.result(), right)
+            unfinished, right_too = submit_slow(grid, 6, 0.5)
+            before = wait_for(lambda: held(events(unfinished))[1:], "some is delivered")
         node.stop()
         database = node.home / "sgnus.db"
         damaged = os.urandom(4096) + database.read_bytes()[4096:]
@@ -160,9 +167,48 @@ def test_a_corrupt_database_is_set_aside_and_told(tmp_path: Path) -> None:
         assert node.peer == peer
         aside = [path for path in node.home.iterdir() if path.name.startswith("sgnus.db.")]
         assert damaged in [path.read_bytes() for path in aside if path.stat().st_size == len(damaged)]
-        assert "sgnus.db" in node.log.read_text()
+        assert "was corrupt" in node.ready["notices"][0]
+        assert "2 jobs of this node were missing" in node.ready["notices"][1]
         with node.connect() as grid:
+            assert {job.id for job in grid.jobs()} == {done.id, unfinished.id}
+            assert grid.job(done.id).status().state == "completed"
+            assert np.array_equal(grid.job(done.id).result(), right)
+            assert np.array_equal(grid.job(unfinished.id).result(), right_too)
+            told = events(grid.job(unfinished.id))
+            again = [(one.microjob, one.sub_block) for one in told if isinstance(one, ProcessingStarted)]
+            assert again and not set(before) & set(again), "what was delivered is not computed again"
             assert np.array_equal(grid.submit(picture(3), processor="invert").result(), 255 - picture(3))
+
+
+def test_the_command_that_starts_a_node_tells_of_a_corrupt_database(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    assert "corrupt" not in command("node", "start", "--workers", "1", home=home)
+    try:
+        np.save(tmp_path / "in.npy", picture(2))
+        command("submit", str(tmp_path / "in.npy"), "--processor", "invert", "--detach", home=home)
+        (job,) = json.loads(command("job", "list", "--json", home=home))
+        command("node", "stop", home=home)
+        (home / "sgnus.db").write_bytes(os.urandom(8192))
+        assert f"The database {home / 'sgnus.db'} was corrupt" in command("node", "start", home=home)
+        command("job", "results", job["job"], "-o", str(tmp_path / "out.npy"), home=home)
+    finally:
+        command("node", "stop", home=home)
+    assert np.array_equal(np.load(tmp_path / "out.npy"), 255 - picture(2))
+
+
+def command(*given: str, home: Path) -> str:
+    """What `sgnus` says when it does this; it must succeed."""
+    done = subprocess.run(
+        [sys.executable, "-m", "sgnus.frontends.cli", *given, "--home", str(home)],
+        env=environment(),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_S,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout + done.stderr
 
 
 @pytest.fixture
@@ -208,6 +254,28 @@ def test_a_disk_that_fills_up_under_a_job_loses_nothing(disk: Path, tmp_path: Pa
             )
             (disk / "filler").unlink()
             assert np.array_equal(job.result(), right)
+
+
+def test_a_node_whose_disk_takes_no_more_says_so_and_loses_nothing(tmp_path: Path) -> None:
+    """As above, without the right to mount: the kernel refuses the node's writes beyond a size, until it is allowed again."""
+    source = np.random.default_rng(5).integers(0, 256, (TILES * 512, 1024), dtype=np.uint8)
+    with PrivateNetwork(tmp_path) as network:
+        publisher, _worker = network.add(0, 1)
+        with publisher.connect() as grid:
+            job = grid.submit(
+                source, module=slow_invert(0.2), tile=(512, 1024), halo=0, chunks_per_sub_block=1
+            )
+            wait_for(lambda: job.progress.delivered >= 2, "some is delivered")
+            limits = resource.prlimit(publisher.pid, resource.RLIMIT_FSIZE)
+            # The database and the log stay far below this, the outputs do not.
+            resource.prlimit(publisher.pid, resource.RLIMIT_FSIZE, ((TILES - 4) << 19, limits[1]))
+            wait_for(lambda: "cannot write outputs to" in _logs(network), "the disk takes no more")
+            with pytest.raises(sgnus.WorldFault, match=r"The job cannot be stored in .*jobs: File too large"):
+                grid.submit(source, processor="invert")
+            assert not list((publisher.home / "jobs").glob("new-*"))
+            assert job.progress.delivered < TILES
+            resource.prlimit(publisher.pid, resource.RLIMIT_FSIZE, limits)
+            assert np.array_equal(job.result(), 255 - source)
 
 
 def _fill(path: Path) -> None:

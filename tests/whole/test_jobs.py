@@ -23,9 +23,11 @@ from sgnus.frontends.sdk.views import ProcessingStarted
 from sgnus.ports import Computed
 from tests.whole.facts import assert_each_once, events, held, members, picture, submit_slow
 from tests.whole.grid import DEADLINE_S, PrivateNetwork, descendants_of, environment, is_alive, wait_for
-from tests.whole.modules import slow_invert, traps
+from tests.whole.modules import loops, slow_invert, traps
 
 pytestmark = pytest.mark.timeout(240)
+
+ENDLESS_S_MAX = 30.0
 
 
 @pytest.fixture(scope="module")
@@ -187,6 +189,18 @@ def test_a_module_that_traps_fails_the_job_with_the_reason(grid: Grid) -> None:
     assert "unreachable" in status.reason
     with pytest.raises(sgnus.JobFailed, match="unreachable"):
         job.result()
+
+
+def test_a_module_that_never_ends_fails_its_job_soon_after_its_deadline(tmp_path: Path) -> None:
+    with PrivateNetwork(tmp_path) as network:
+        (node,) = network.add(1)
+        (tmp_path / "loop.wasm").write_bytes(loops())
+        with node.connect() as grid:
+            job = grid.submit(picture(2), module=tmp_path / "loop.wasm", tile=(16, 16), deadline_ms=500)
+            # A member's 2 s and the publisher's own: far below one chunk's time without a deadline.
+            status = job.wait(ENDLESS_S_MAX)
+    assert status.state == "failed"
+    assert "longer than allowed" in status.reason
 
 
 def test_two_networks_side_by_side_never_mix(network: PrivateNetwork, grid: Grid, tmp_path: Path) -> None:

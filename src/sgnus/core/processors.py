@@ -11,6 +11,7 @@ from math import isfinite
 from typing import Final, Literal
 
 from sgnus.messages.errors import UserFault
+from sgnus.messages.limits import CHUNK_DEADLINE_FACTOR, CHUNK_MS_MAX, CHUNK_MS_MIN
 
 DTYPES: Final[Mapping[str, tuple[int, int]]] = {
     "bool": (0, 1),
@@ -219,3 +220,12 @@ def _value(processor: Processor, parameter: Parameter, given: str | int | float)
             f"{where} must lie between {parameter.minimum} and {parameter.maximum}, not be {given!r}"
         )
     return repr(number)
+
+
+def chunk_ms_max(deadline_ms: int) -> int:
+    """How long one chunk of a job may run before it is abandoned.
+
+    A member that is some times slower than the deadline still ends what it was given; a module that never ends is given up
+    soon after it. Whatever the deadline, no chunk gets more than the profile's time, or less than the shortest lease.
+    """
+    return min(CHUNK_MS_MAX, max(CHUNK_MS_MIN, CHUNK_DEADLINE_FACTOR * deadline_ms))

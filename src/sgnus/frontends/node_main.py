@@ -72,7 +72,9 @@ async def _run(options: argparse.Namespace) -> None:
     )
     parts = await node.start()
     try:
-        service = LocalService(NodeApi(parts), options.home, http_port=options.http_port)
+        service = LocalService(
+            NodeApi(parts), options.home, http_port=options.http_port, notices=parts.notices
+        )
         try:
             where = await service.start()
             _spare_collector()
@@ -83,6 +85,7 @@ async def _run(options: argparse.Namespace) -> None:
                 "socket": where.socket,
                 "multiaddrs": list(parts.addresses.own_multiaddrs()),
                 "pid": os.getpid(),
+                "notices": list(parts.notices),
             }
             sys.stdout.write(json.dumps(ready) + "\n")
             sys.stdout.flush()

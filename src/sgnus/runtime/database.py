@@ -160,6 +160,11 @@ class Database:
         """The jobs that this node published, first to expire first."""
         return await self._shelves.views(await self._store.jobs_of(self._settings.identity.peer_id))
 
+    async def entries(self, block_id: BlockId, kinds: Collection[EntryKind]) -> list[bytes]:
+        """The raw entries of these kinds that are held about one job."""
+        rows = await self._store.entries_of([digest_of_cid(block_id)])
+        return [row.raw for row in rows if EntryKind(row.kind) in kinds]
+
     def counters(self) -> Mapping[str, int]:
         """Counts since the start, and sizes now, by name."""
         return {

@@ -1,7 +1,7 @@
 """The files of one job of ours: input stream, digests of its chunks, module, explicit chunks, and the outputs as they come.
 
 Outputs are appended to one log and flushed in groups; where each lies is a fact in the store, written with its HELD. What a
-crash leaves in the log without such a fact is never read.
+crash leaves in the log without such a fact is never read. `held_log.py` has those facts once more, for a lost database.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from sgnus.core.plan import Plan
 from sgnus.crypto.digests import DIGEST_BYTES, digest
 from sgnus.crypto.merkle import Tree, branch_root, manifest_tree
 from sgnus.messages.errors import WorldFault
+from sgnus.runtime.held_log import HeldLog
 
 INPUT: Final = "input.bin"
 DIGESTS: Final = "digests.bin"
@@ -27,6 +28,7 @@ MODULE: Final = "module.wasm"
 EXPLICIT: Final = "explicit.bin"
 BODY: Final = "body.bin"
 OUTPUTS: Final = "outputs.bin"
+HELD: Final = "held.log"
 MAPPED_BYTES_TYPICAL: Final = 8 * 1024 * 1024
 """So much of an input is read before its pages are let go."""
 
@@ -209,6 +211,7 @@ class JobFiles:
         self.folder = folder
         self.plan = plan
         self.outputs = OutputLog(folder / OUTPUTS)
+        self.held = HeldLog(folder / HELD)
         self._input: InputStream | None = None
         self._manifest: Manifest | None = None
 

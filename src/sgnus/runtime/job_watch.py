@@ -19,6 +19,7 @@ from sgnus.runtime.drivers import Drivers
 from sgnus.runtime.engine import Engine
 from sgnus.runtime.events import EventHub
 from sgnus.runtime.jobs import Job, JobBook, places_of, unix_ms
+from sgnus.runtime.restoring import keep_entries, settle_held
 from sgnus.wire.codec import decode
 
 LOG: Final = logging.getLogger("sgnus.jobs")
@@ -38,7 +39,6 @@ class JobWatch:
         self._pending: dict[BlockId, None] = {}
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
-        self._loaded: dict[BlockId, None] = {}
         self._entered: dict[BlockId, None] = {}
 
     async def start(self) -> None:
@@ -83,7 +83,7 @@ class JobWatch:
             return None
         job = await self._jobs.update(view)
         # Read before the core hears of the job: a delivery must not come between the two, and be held again.
-        held = await self._held(job) if await self._load_places(job) else ()
+        held = await self._load_held(job)
         facts = job.facts(self._address(view), unix_ms())
         known = block_id in self._entered or block_id in self._core.publications
         if known or (facts.open and self._has_room_for(view)):
@@ -97,6 +97,7 @@ class JobWatch:
             for claim in view.rooms:
                 if claim.expires_ms > unix_ms() and claim.host != self._core.pen.peer:
                     self._hear_claim(job, claim)
+        await self._keep_entries(job)
         if not facts.open and job.files is not None:
             job.files.rest()
         if known and not facts.open:
@@ -125,23 +126,27 @@ class JobWatch:
                 if view.block_id not in self._entered:
                     self.changed(view.block_id)
 
-    async def _load_places(self, job: Job) -> bool:
-        """Once a start, for jobs of ours: where held outputs lie. True the first time."""
+    async def _load_held(self, job: Job) -> tuple[SignedEnvelope, ...]:
+        """Once a start, for jobs of ours: what we hold already, and where its outputs lie."""
         block_id = BlockId(job.view.block_id)
-        if job.files is None or block_id in self._loaded:
-            return False
-        self._loaded[block_id] = None
-        held = await self._drivers.store.facts("held", f"{block_id}/")
-        places = await self._drivers.store.facts("outputs", f"{block_id}/")
-        job.places = places_of({key: value for key, value in places.items() if key in held})
-        return True
-
-    async def _held(self, job: Job) -> tuple[SignedEnvelope, ...]:
-        """What we hold already."""
-        block_id = BlockId(job.view.block_id)
-        held = await self._drivers.store.facts("held", f"{block_id}/")
+        async with job.folder_lock:
+            if job.files is None or job.is_loaded:
+                return ()
+            held = await settle_held(block_id, job.files, self._drivers.store, self._core.pen)
+            job.places = places_of({key: record.place for key, record in held.items()})
+            job.is_loaded = True
         known = [f"{block_id}/{place.microjob}/{place.sub_block}" for place in job.places]
-        return tuple(decode(SignedEnvelope, held[key]) for key in known)
+        return tuple(decode(SignedEnvelope, held[key].held) for key in known)
+
+    async def _keep_entries(self, job: Job) -> None:
+        """A disk that refuses now is tried again: the database has them meanwhile."""
+        if job.files is not None:
+            try:
+                async with job.folder_lock:
+                    await keep_entries(job, job.files, self._drivers.database)
+            except WorldFault as fault:
+                LOG.warning("%s", fault)
+                asyncio.get_running_loop().call_later(RETRY_S, self.changed, BlockId(job.view.block_id))
 
     def _address(self, view: JobView) -> SignedEnvelope | None:
         if view.body.address is None:

@@ -60,7 +60,11 @@ class Job:
     files: JobFiles | None = None
     places: list[OutputPlace] = field(default_factory=list)
     branches: dict[int, tuple[bytes, ...]] = field(default_factory=dict)
-    seen_ms: int = 0
+    kept: tuple[bool, int, bool] | None = None
+    """What the entries in its folder said when they were kept: open, priority, paused."""
+    folder_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    is_loaded: bool = False
+    """Of a job of ours: what is held already is in `places`."""
 
     @property
     def body(self) -> JobBody:

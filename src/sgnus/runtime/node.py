@@ -43,6 +43,7 @@ from sgnus.runtime.pens import EnvelopePen
 from sgnus.runtime.performing import Moved, Performing
 from sgnus.runtime.publisher_run import PublisherRuns
 from sgnus.runtime.reach import hosts_told, multiaddrs_told
+from sgnus.runtime.restoring import restore_jobs
 from sgnus.runtime.serving import NodeService, Publishing, Receiving
 from sgnus.runtime.work import Deliveries, Hands, Secrets, Worker
 
@@ -78,6 +79,8 @@ class NodeParts:
     apps: Apps
     hearing: Hearing
     background: Background
+    notices: Sequence[str]
+    """What the operator must read: what was amiss at the start, and what became of it."""
 
     @property
     def core(self) -> NodeCore:
@@ -203,10 +206,16 @@ async def assemble(
         )
     )
     hearing.connect(Feeds(engine, addresses, acquaintance, drivers, watch, hands))
-    for notice in await drivers.database.start():
+    notices = [
+        *await drivers.database.start(),
+        *await restore_jobs(home.jobs_path, drivers.database, network_id, pen.peer),
+    ]
+    for notice in notices:
         LOG.warning("%s", notice)
     background = Background(hands, watch, publishing, acquaintance)
-    return NodeParts(options, network, drivers, engine, jobs, hub, addresses, apps, hearing, background)
+    return NodeParts(
+        options, network, drivers, engine, jobs, hub, addresses, apps, hearing, background, notices
+    )
 
 
 def _drivers(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -10,6 +11,7 @@ from sgnus.core import effects as fx
 from sgnus.messages.ids import BlockId
 from sgnus.messages.v1.types import EntryKind, Held, PeerMessage, SignedEnvelope
 from sgnus.runtime.drivers import Drivers
+from sgnus.runtime.held_log import HeldRecord
 from sgnus.runtime.jobs import unix_ms
 from sgnus.wire.codec import decode, encode
 
@@ -109,7 +111,7 @@ class Performing:
 
     async def _persist_held(self, held: dict[str, bytes]) -> None:
         places: dict[str, bytes] = {}
-        added: list[tuple[Job, OutputPlace]] = []
+        added: list[tuple[str, Job, OutputPlace]] = []
         for key, value in held.items():
             record = decode(Held, decode(SignedEnvelope, value).payload)
             place = self._moved.receiving.places.get(f"{key}/{record.member}/{record.instance}")
@@ -117,14 +119,17 @@ class Performing:
             job = self._moved.jobs.get(BlockId(record.job))
             if place is not None and job is not None:
                 last = job.places[-1].order if job.places else 0
-                place.order = last + 1 + sum(other is job for other, _place in added)
+                place.order = last + 1 + sum(other is job for _key, other, _place in added)
                 places[key] = place.pack()
-                added.append((job, place))
+                added.append((key, job, place))
         await self._store.put_facts("outputs", places)
         await self._store.put_facts("held", held)
+        await asyncio.to_thread(
+            _log_held, [(job, HeldRecord(key, places[key], held[key])) for key, job, _place in added]
+        )
         for key in held:
             self._moved.receiving.places.pop(f"{key}/here", None)
-        for job, place in added:
+        for _key, job, place in added:
             job.places.append(place)
             self._hub.touch(BlockId(job.view.block_id))
 
@@ -145,3 +150,15 @@ class Performing:
 
     async def _submit(self, asked: fx.PublishEntry, expires_ms: int | None) -> None:
         await self._database.submit(asked.kind, asked.job, asked.body, expires_ms)
+
+
+def _log_held(records: Sequence[tuple[Job, HeldRecord]]) -> None:
+    """Into the folders of the jobs, one write for each. WorldFault if the disk refuses."""
+    by_job: dict[str, list[HeldRecord]] = {}
+    jobs = {job.view.block_id: job for job, _record in records}
+    for job, record in records:
+        by_job.setdefault(job.view.block_id, []).append(record)
+    for block_id, group in by_job.items():
+        files = jobs[BlockId(block_id)].files
+        if files is not None:
+            files.held.append(group)

@@ -121,7 +121,7 @@ class StatusView:
     async def look(self, block_id: str) -> Job | None:
         """A job that the node may not have looked at yet. None when there is no such job."""
         known = self._parts.jobs.get(BlockId(block_id))
-        if known is not None:
+        if known is not None and (known.files is None or known.is_loaded):
             return known
         try:
             return await self._parts.background.watch.look(BlockId(block_id))

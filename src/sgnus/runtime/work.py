@@ -17,6 +17,7 @@ from typing import Any, Final
 from sgnus.adapters.processors.pool import ProcessorPool
 from sgnus.core import effects as fx
 from sgnus.core.inputs import DeliveryEnded, Input, SubBlockComputed, SubBlockFailed
+from sgnus.core.processors import chunk_ms_max
 from sgnus.crypto.commits import commit_root_of
 from sgnus.crypto.digests import digest
 from sgnus.messages.errors import OurFault, PeerFault, UserFault, WorldFault
@@ -30,6 +31,7 @@ from sgnus.ports import (
     Outcome,
     PeerCalls,
     Piece,
+    ProcessorLimits,
     Processors,
     SubBlockTask,
     Trapped,
@@ -85,7 +87,8 @@ class Worker:
             for piece, index in zip(data, chunks, strict=True)
         ]
         parameters = {one.name: one.value for one in job.body.processor.parameters}
-        return SubBlockTask(module, parameters, tasks), chunks
+        limits = ProcessorLimits(chunk_ms_max=chunk_ms_max(job.body.deadline_ms))
+        return SubBlockTask(module, parameters, tasks, limits), chunks
 
     async def run(self, job: Job, microjob: int, instance: InstanceId, sub_block: int) -> Outcome:
         """The outputs, or why there are none. Faults: InputMissing."""

@@ -24,6 +24,7 @@ from sgnus.messages.v1.types import (
     Verify,
 )
 from sgnus.sim.agenda import Agenda
+from sgnus.sim.exchange import exchanged
 from sgnus.sim.peer import Peer
 from sgnus.sim.setting import Setting
 from sgnus.sim.weather import Weather
@@ -81,11 +82,11 @@ class Copies:
         self._spread(author, raw)
 
     def exchange(self, one: Peer, other: Peer) -> None:
-        """Two databases become the same."""
-        for raw in list(one.disk.entries):
-            self.take(other, raw)
-        for raw in list(other.disk.entries):
-            self.take(one, raw)
+        """Two databases become the same, by one reconciliation."""
+        sides = [{self._open(raw).id: raw for raw in peer.disk.entries} for peer in (one, other)]
+        for peer, received in zip((one, other), exchanged(*sides), strict=True):
+            for raw in received:
+                self.take(peer, raw)
 
     def exchange_for_ever(self, dice: random.Random) -> None:
         """Random pairs that reach each other exchange, again and again."""

@@ -124,7 +124,7 @@ class Grid:
     def _look(self) -> None:
         is_calm = self.agenda.now_ms >= self.setting.faults_ms and not self.weather.cut
         is_calm = is_calm and all(peer.is_up for peer in self.peers.values())
-        self.steps.laws.look(self.peers.values(), self.agenda.now_ms, is_calm=is_calm)
+        self.steps.laws.look(self.peers.values(), self.weather, self.agenda.now_ms, is_calm=is_calm)
         self.agenda.after(LOOK_MS, self._look)
 
     # ---- beginnings

@@ -22,6 +22,7 @@ from sgnus.messages.v1.types import (
 from sgnus.sim.peer import Peer
 from sgnus.sim.plane import root_of
 from sgnus.sim.setting import Setting
+from sgnus.sim.weather import Weather
 from sgnus.wire.codec import decode
 
 LAWS: Final = {
@@ -34,6 +35,7 @@ LAWS: Final = {
     "result": "Every sub-block ends with exactly one HELD, and with the right root.",
     "durability": "What the publisher told to be HELD lies on its disk, whatever crashed since.",
     "repetition": "A host never leases what it knows to be held.",
+    "news": "A host never leases what its publisher holds for long, if the two were in touch all the time.",
     "thrift": "Without faults no sub-block is leased twice within an instance.",
     "convergence": "All copies of the job database become the same set, with the same fold.",
     "seat": "Nobody sits for long in a room that its host has left.",
@@ -42,6 +44,8 @@ LAWS: Final = {
 }
 LASTS_MS_MAX: Final = {"epoch": 15_000, "founding": 30_000, "seat": 30_000}
 """How long what breaks these laws may last while all is calm."""
+NEWS_MS_MAX: Final = 3_000
+"""How long it may take until a host knows what is held, and how long the two were in touch before that counts."""
 
 
 class Broken(Exception):
@@ -54,12 +58,17 @@ class Broken(Exception):
 
 @dataclass(slots=True)
 class Laws:
-    """Watches one run. `held` are all HELDs that any publisher's process ever signed, by (microjob, sub-block)."""
+    """Watches one run. `held` are all HELDs that any publisher's process ever signed, by (microjob, sub-block);
+    `persisted_ms` says since when the publisher's disk has them, `in_touch_ms` since when a peer and the publisher run, are
+    not frozen, and have a stream with each other that does not stall.
+    """
 
     setting: Setting
     held: dict[tuple[int, int], SignedEnvelope] = field(default_factory=dict)
     known: dict[PeerId, dict[tuple[InstanceId, int], None]] = field(default_factory=dict)
     rivals_ms: dict[str, int] = field(default_factory=dict)
+    persisted_ms: dict[tuple[int, int], int] = field(default_factory=dict)
+    in_touch_ms: dict[PeerId, int] = field(default_factory=dict)
     blames: int = 0
 
     def signed(self, _peer: PeerId, envelope: SignedEnvelope, message: object) -> None:
@@ -81,7 +90,7 @@ class Laws:
             if (held.job, held.microjob) == (seat.job, seat.microjob):
                 self.known.setdefault(peer.name, {})[seat.instance, held.sub_block] = None
 
-    def effect(self, peer: Peer, effect: fx.Effect) -> None:
+    def effect(self, peer: Peer, effect: fx.Effect, now_ms: int) -> None:
         """One effect of one step, before it is performed."""
         if isinstance(effect, fx.Blame):
             self.blames += 1
@@ -94,8 +103,13 @@ class Laws:
             key = (effect.instance, effect.sub_block)
             if is_host and key in self.known.get(peer.name, {}):
                 raise Broken("repetition", f"{peer.name} leases {key[1]} of {effect.microjob}")
+            if is_host:
+                self._is_news(peer, (effect.microjob, effect.sub_block), now_ms)
         if isinstance(effect, fx.Persist) and effect.namespace == "held":
-            self._is_one(decode(SignedEnvelope, effect.value))
+            envelope = decode(SignedEnvelope, effect.value)
+            self._is_one(envelope)
+            held = decode(Held, envelope.payload)
+            self.persisted_ms.setdefault((held.microjob, held.sub_block), now_ms)
         if isinstance(effect, fx.AnswerHeld) and effect.held is not None:
             self._is_on_disk(peer, effect.held)
         if isinstance(effect, fx.Send) and isinstance(effect.message, HeldNotice):
@@ -116,12 +130,19 @@ class Laws:
         if held_key(held) not in peer.disk.facts:
             raise Broken("durability", f"{peer.name} told of {held_key(held)} before it was durable")
 
+    def _is_news(self, host: Peer, place: tuple[int, int], now_ms: int) -> None:
+        """It may be leased: it is not held, or not for long, or the host was out of touch."""
+        latest_ms = now_ms - NEWS_MS_MAX
+        if max(self.persisted_ms.get(place, now_ms), self.in_touch_ms.get(host.name, now_ms)) < latest_ms:
+            raise Broken("news", f"{host.name} leases {place}, held since {self.persisted_ms[place]} ms")
+
     def restarted(self, peer: Peer) -> None:
         self.known.pop(peer.name, None)
 
     # ---- every second
-    def look(self, peers: Collection[Peer], now_ms: int, *, is_calm: bool) -> None:
+    def look(self, peers: Collection[Peer], weather: Weather, now_ms: int, *, is_calm: bool) -> None:
         """Hosts that hear each other and should not both be."""
+        self._note_touch(tuple(peers), weather, now_ms)
         hosts: dict[str, list[str]] = {}
         if not is_calm:
             self.rivals_ms.clear()
@@ -142,6 +163,14 @@ class Laws:
             law = key.split()[0]
             if now_ms - since_ms > LASTS_MS_MAX[law]:
                 raise Broken(law, f"{rivals[key]} host {key.split()[1][:8]} since {since_ms} ms")
+
+    def _note_touch(self, peers: tuple[Peer, ...], weather: Weather, now_ms: int) -> None:
+        publisher, before = peers[0], self.in_touch_ms
+        self.in_touch_ms = {
+            peer.name: before.get(peer.name, now_ms)
+            for peer in peers
+            if weather.reaches(peer.name, publisher.name) and _are_in_touch(peer, publisher)
+        }
 
     # ---- at the end
     def ended(
@@ -184,6 +213,12 @@ class Laws:
                 raise Broken("durability", f"the HELD of {place} on disk is not the one that was told")
         if len(self.held) != self.setting.sub_blocks:
             raise Broken("result", f"{len(self.held)} HELDs of {self.setting.sub_blocks} sub-blocks")
+
+
+def _are_in_touch(one: Peer, other: Peer) -> bool:
+    if one is other or not one.is_up or not other.is_up or one.core is None or other.core is None:
+        return one is other and one.is_up
+    return other.name in one.core.links.connected and one.name in other.core.links.connected
 
 
 def held_key(held: Held) -> tuple[str, str]:

@@ -102,7 +102,7 @@ class Steps:
                 if process.dies_after < 0:
                     self.crash(peer)
                     return
-            self.laws.effect(peer, effect)
+            self.laws.effect(peer, effect, self._agenda.now_ms)
             self._perform(peer, process, effect)
         self._set_timer(peer, process, now_ms)
 

@@ -48,8 +48,9 @@ def open_file(path: Path) -> tuple[sqlite3.Connection, Sequence[str]]:
             raise
     aside = _set_aside(path)
     notice = (
-        f"The database {path} was corrupt. It was set aside as {aside}, and an empty one begun: jobs come back from"
-        " peers; what only this node knew (its votes, its own unsent entries) is in the file set aside."
+        f"The database {path} was corrupt. It was set aside as {aside}, and an empty one begun: this node's own"
+        " jobs come back from their folders, others' from peers; what only the database knew (its votes, say) is in the file"
+        " set aside."
     )
     return _connect(path), (notice,)
 

@@ -44,6 +44,8 @@ def start(home: str | None, as_json: bool, **chosen: Any) -> int:
         answer_json({"started": was_started, "home": str(place.path), "pid": place.pid(), **place.service()})
     elif was_started:
         click.echo(f"A node runs in the background on {place.path} (process {place.pid()}).")
+        for notice in place.notices:
+            remark(notice)
         click.echo(f"Its words go to {place.log_path}; stop it with: sgnus node stop{_home_option(home)}")
     else:
         click.echo(f"A node runs on {place.path} already (process {place.pid()}).")

@@ -59,7 +59,8 @@ JOB_OPTIONS = (
         type=click.FloatRange(0, 86400),
         default=0,
         metavar="S",
-        help="Seconds that a member may take for a sub-block. [default: 60]",
+        help="Seconds that a member may take for a sub-block; a chunk is abandoned after 3 times that (at least 2 s, at"
+        " most 60 s). [default: 60]",
     ),
     click.option("--name", default="", help="A name for the job. [default: the file's]"),
     click.option(
@@ -188,6 +189,8 @@ def _connected(home: str | None) -> Grid:
         remark(
             f"No node was running: one was started in the background on {grid.home.path} (sgnus node stop ends it)."
         )
+        for notice in grid.home.notices:
+            remark(notice)
     return grid
 
 

@@ -83,6 +83,12 @@ class Home:
         return value if isinstance(value, int) and value > 1 else None
 
     @property
+    def notices(self) -> tuple[str, ...]:
+        """What the operator must read about the node's start: that its database was corrupt, say."""
+        told = self.service().get("notices")
+        return tuple(str(notice) for notice in told) if isinstance(told, list) else ()
+
+    @property
     def http_url(self) -> str:
         """Where the local service answers HTTP; empty when no node told."""
         port = self.service().get("http")

@@ -28,8 +28,9 @@ class JobWish:
 
     tile and halo: items an axis; one number for the halo goes on the axes of space. `module`: a path to, or the
     bytes of, a WebAssembly module (the processor is then "wasm"). `output_dtype`, `output_chunk_bytes`: for a
-    module or app whose outputs differ from its inputs. `deadline_ms`: how long a member may take for a sub-block.
-    `lifetime_ms`: until the job expires. `explicit`: pairs of input and output `Chunk` instead of tiles.
+    module or app whose outputs differ from its inputs. `deadline_ms`: how long a member may take for a sub-block;
+    a chunk is abandoned after 3 times that, at least 2 s and at most 60 s. `lifetime_ms`: until the job expires.
+    `explicit`: pairs of input and output `Chunk` instead of tiles.
     """
 
     processor: str = ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -33,11 +33,20 @@ LOOPBACK = "127.0.0.1"
 class LocalService:
     """Serves `api` from `start` to `stop`. Ports of 0 are chosen by the system and told in `service.json`."""
 
-    def __init__(self, api: LocalApi, home: Path, *, http_port: int = 0, grpc_port: int = 0) -> None:
+    def __init__(
+        self,
+        api: LocalApi,
+        home: Path,
+        *,
+        http_port: int = 0,
+        grpc_port: int = 0,
+        notices: Sequence[str] = (),
+    ) -> None:
         self._api = api
         self._home = home
         self._http_port = http_port
         self._grpc_port = grpc_port
+        self._notices = tuple(notices)
         self._rpc_servers: list[grpc.aio.Server] = []
         self._web: _WebServer | None = None
         self._web_task: asyncio.Task[None] | None = None
@@ -81,7 +90,7 @@ class LocalService:
             await server.start()
         http_port: int = listener.getsockname()[1]
         await self._open_web(listener, http_port, token)
-        service = ServiceFile(http=http_port, grpc=grpc_port, socket=str(path), pid=os.getpid())
+        service = ServiceFile(http_port, grpc_port, str(path), os.getpid(), self._notices)
         write_service(self._home, service)
         self._published = service
         return service

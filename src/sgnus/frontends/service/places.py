@@ -26,12 +26,15 @@ TOKEN_NAME = "token"
 
 @dataclass(frozen=True, slots=True)
 class ServiceFile:
-    """What `service.json` holds: two loopback ports, the path of the socket, the node's process id."""
+    """What `service.json` holds: two loopback ports, the path of the socket, the node's process id, and sentences about its
+    start that the operator must read.
+    """
 
     http: int
     grpc: int
     socket: str
     pid: int
+    notices: tuple[str, ...] = ()
 
 
 def read_service(home: Path) -> ServiceFile | None:
@@ -43,6 +46,7 @@ def read_service(home: Path) -> ServiceFile | None:
             grpc=int(found["grpc"]),
             socket=str(found["socket"]),
             pid=int(found["pid"]),
+            notices=tuple(str(notice) for notice in found.get("notices", ())),
         )
     except (OSError, ValueError, KeyError, TypeError):
         return None

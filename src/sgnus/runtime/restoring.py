@@ -1,0 +1,133 @@
+"""Jobs of ours that the database lost come back from their folders: their entries, what is HELD, where its outputs lie.
+
+The database was set aside as corrupt, say, and no peer may have the job. TAKEN, and the DONE of a job that completed, follow
+anew from what is held, so a folder keeps only the entries that follow from nothing: JOB, REVISE, CANCEL, a DONE that tells of a
+failure. A job whose last HELDs were lost, too, thus goes on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import Final
+
+from sgnus.core.pen import Pen
+from sgnus.messages.errors import PeerFault, WorldFault
+from sgnus.messages.ids import BlockId, NetworkId, PeerId
+from sgnus.messages.v1.types import DoneStatus, EntryKind, Held, SignedEnvelope, SignedKind
+from sgnus.ports import Store
+from sgnus.runtime.database import Database
+from sgnus.runtime.held_log import PLACE_BYTES, HeldRecord, read_records, write_records
+from sgnus.runtime.job_files import OUTPUTS, JobFiles
+from sgnus.runtime.jobs import Job, OutputPlace
+from sgnus.wire.codec import decode
+from sgnus.wire.entry import open_entry
+
+ENTRIES: Final = "entries.bin"
+KEPT_KINDS: Final = (EntryKind.JOB, EntryKind.REVISE, EntryKind.CANCEL)
+
+
+async def restore_jobs(folder: Path, database: Database, network: NetworkId, me: PeerId) -> Sequence[str]:
+    """Give the database the jobs of ours that lie in `folder` and that it lacks; returns what the operator must read.
+
+    What has expired, or is of another network or key, stays where it is. Faults: WorldFault.
+    """
+    known = frozenset(view.block_id for view in await database.own_jobs())
+    restored = 0
+    for name, entries in await asyncio.to_thread(_entries_of_others, folder, known):
+        if any(_is_job(raw, name, network, me) for raw in entries):
+            intake = await database.receive(entries, me)
+            restored += intake.accepted > 0
+    if not restored:
+        return ()
+    what = "1 job of this node was" if restored == 1 else f"{restored} jobs of this node were"
+    return (f"{what} missing in its database, and came back with what it holds from {folder}.",)
+
+
+async def keep_entries(job: Job, files: JobFiles, database: Database) -> None:
+    """See that the job's folder has the newest of its entries, durably. Faults: WorldFault."""
+    said = (job.view.is_open, job.view.priority, job.view.paused)
+    if job.kept == said:
+        return
+    has_failed = job.view.done is not None and job.view.done.status is DoneStatus.FAILED
+    kinds = (*KEPT_KINDS, EntryKind.DONE) if has_failed else KEPT_KINDS
+    entries = await database.entries(BlockId(job.view.block_id), kinds)
+    try:
+        await asyncio.to_thread(_replace, files.folder / ENTRIES, write_records(iter(entries)))
+    except OSError as error:
+        raise WorldFault(f"cannot write {files.folder / ENTRIES}: {error.strerror}") from error
+    job.kept = said
+
+
+async def settle_held(block_id: BlockId, files: JobFiles, store: Store, pen: Pen) -> dict[str, HeldRecord]:
+    """What is HELD of a job of ours, by key: the store's and the folder's become the same. Faults: WorldFault."""
+    held = await store.facts("held", f"{block_id}/")
+    places = await store.facts("outputs", f"{block_id}/")
+    stored = {key: HeldRecord(key, places[key], held[key]) for key in places if key in held}
+    logged = {record.key: record for record in await asyncio.to_thread(files.held.read)}
+    size = _size_of(files.folder / OUTPUTS)
+    lost = {key: one for key, one in logged.items() if key not in held and _is_ours(one, block_id, size, pen)}
+    if lost:
+        await store.put_facts("outputs", {key: record.place for key, record in lost.items()})
+        await store.put_facts("held", {key: record.held for key, record in lost.items()})
+    unlogged = [record for key, record in stored.items() if key not in logged]
+    if unlogged:
+        await asyncio.to_thread(files.held.append, unlogged)
+    return stored | lost
+
+
+def _entries_of_others(folder: Path, known: Collection[str]) -> list[tuple[str, list[bytes]]]:
+    """The folders of jobs, but for those that are known, with what each keeps of its job's entries."""
+    paths = [path for path in sorted(folder.glob(f"*/{ENTRIES}")) if path.parent.name not in known]
+    try:
+        return [(path.parent.name, list(read_records(path.read_bytes()))) for path in paths]
+    except OSError as error:
+        raise WorldFault(f"cannot read the jobs in {folder}: {error.strerror}") from error
+
+
+def _is_job(raw: bytes, block_id: str, network: NetworkId, me: PeerId) -> bool:
+    """Whether this is the JOB entry of that name, and by us: the folder of another key has nobody to publish it."""
+    try:
+        opened = open_entry(raw, network)
+    except PeerFault:
+        return False
+    return opened.cid == block_id and opened.author == me
+
+
+def _is_ours(record: HeldRecord, block_id: BlockId, outputs_bytes: int, pen: Pen) -> bool:
+    """Whether we signed that, under this key, and its outputs are there."""
+    try:
+        envelope = decode(SignedEnvelope, record.held)
+        held = pen.open(envelope, SignedKind.HELD, Held)
+    except PeerFault:
+        return False
+    key = f"{block_id}/{held.microjob}/{held.sub_block}"
+    if envelope.author != pen.peer or held.job != block_id or record.key != key:
+        return False
+    if len(record.place) != PLACE_BYTES:
+        return False
+    place = OutputPlace.unpack(held.microjob, held.sub_block, record.place)
+    return place.offset + place.length <= outputs_bytes
+
+
+def _size_of(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
+
+
+def _replace(path: Path, data: bytes) -> None:
+    """The file holds `data`, whole and on disk; nothing is written if it does already."""
+    if path.exists() and path.read_bytes() == data:
+        return
+    fresh = path.with_suffix(".new")
+    with fresh.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    fresh.replace(path)
+    descriptor = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
