@@ -285,6 +285,14 @@ def test_a_silent_host_is_suspected_and_the_first_in_rank_stands() -> None:
     assert standing == [order[0]]
 
 
+def test_what_gossip_still_tells_of_a_host_does_not_keep_it_alive() -> None:
+    seat = room("b", "a", "b")
+    late = rival(seat, 1, instance=seat.seat.instance)
+    for said in (RoomHeard(A, late.announcement), ask("a", seat)):
+        handle(seat, A, said, SILENCE_MS_MAX - 1)
+    assert sent(handle(seat, PeerId("b"), Tick(), SILENCE_MS_MAX), OnHostChanged)
+
+
 def test_nobody_who_hears_the_host_votes() -> None:
     seat = room("b", "a", "b", "c")
     request = VoteRequest(instance=seat.seat.instance, epoch=2, base=seat.roster.envelope)

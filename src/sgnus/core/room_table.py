@@ -143,8 +143,11 @@ IGNORED: Final[dict[tuple[Phase, type], str]] = {
 
 
 def handle(room: Room, sender: PeerId, said: object, now_ms: int) -> list[fx.Effect]:
-    """The one door of a room. `sender` is the authenticated peer, or ourselves for what happens here."""
-    if sender != room.seat.me and not isinstance(said, PeerLost):
+    """The one door of a room. `sender` is the authenticated peer, or ourselves for what happens here.
+
+    Who speaks to us over its stream is alive. What gossip or the database tell of it may be older than its end.
+    """
+    if sender != room.seat.me and not isinstance(said, PeerLost | RoomHeard | SeatAsked):
         room.pulse.note_heard(sender, now_ms)
     handler = ROOM.get((room.phase, type(said)))
     if handler is not None:
