@@ -58,8 +58,10 @@ class Grid:
         wish = wish_of(wishes)
         array = as_array(source)
         request = job_request(wish, array.shape, dtype_name(array))
-        requests = _submission(request, module_bytes(wish), array, on_upload)
-        reply = await self._transport.upload("SubmitJob", requests)
+        module = module_bytes(wish)
+        reply = await self._transport.upload(
+            "SubmitJob", lambda: _submission(request, module, array, on_upload)
+        )
         return Job(self._transport, reply.job, self._patience_s)
 
     async def plan(self, source: Any, **wishes: Any) -> Plan:

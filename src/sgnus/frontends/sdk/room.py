@@ -82,8 +82,10 @@ class Room:
             raise UserFault("There is no sub-block to publish for; take one with next_sub_block() first.")
         given = [results] if isinstance(results, np.ndarray) and len(chosen.tiles) == 1 else list(results)
         sizes = [tile.output_bytes for tile in chosen.tiles]
-        data = result_bytes(given, sizes, chosen.output_dtype)
-        reply = await self._transport.upload("PublishProcessingResult", _requests(chosen, data))
+        reply = await self._transport.upload(
+            "PublishProcessingResult",
+            lambda: _requests(chosen, result_bytes(given, sizes, chosen.output_dtype)),
+        )
         return bool(reply.held)
 
     async def leave(self) -> bool:

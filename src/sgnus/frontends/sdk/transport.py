@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from typing import Any, Final
 
 import grpc
@@ -17,6 +17,7 @@ from sgnus.messages.limits import GRPC_MESSAGE_BYTES_MAX
 from sgnus.messages.v1 import sgnus_pb2
 
 CALL_S_MAX: Final = 30.0
+UPLOADS_MAX: Final = 8
 CONNECT_MS_MAX: Final = 5_000
 """How long a node may take to greet: one that is busy, or was frozen for a moment, is no node that is gone."""
 _OPTIONS: Final = (
@@ -34,6 +35,8 @@ _CONNECTION: Final = re.compile(
     r"stream removed|transport|recvmsg|end of tcp stream|endpoint|channel|shutdown|shutting down",
     re.IGNORECASE,
 )
+# What grpc.aio says when a write failed because the call had ended.
+_LOST: Final = "Internal error from Core"
 # What gRPC says when a connection was accepted, and then nothing came.
 _NO_GREETING: Final = "timed out before receiving SETTINGS"
 _FAULTS: Final[dict[grpc.StatusCode, type[SgnusError]]] = {
@@ -46,6 +49,10 @@ _FAULTS: Final[dict[grpc.StatusCode, type[SgnusError]]] = {
     grpc.StatusCode.ALREADY_EXISTS: Conflict,
     grpc.StatusCode.RESOURCE_EXHAUSTED: WorldFault,
 }
+
+
+class ReasonLost(Exception):
+    """The node ended a call that we still wrote to, and gRPC does not know why."""
 
 
 class Transport:
@@ -69,8 +76,20 @@ class Transport:
         except grpc.aio.AioRpcError as error:
             raise self._fault(error) from error
 
-    async def upload(self, name: str, requests: AsyncIterator[Any]) -> Any:
-        """Many requests, one answer, however long it takes. What `requests` itself raises is raised here."""
+    async def upload(self, name: str, requests: Callable[[], AsyncIterator[Any]]) -> Any:
+        """Many requests, one answer, however long it takes. What `requests` itself raises is raised here.
+
+        A call that the node ends while we still write can lose the node's reason on the way (a race in grpc.aio, between
+        the write that fails and the status that comes): we ask again, for what was refused left nothing behind.
+        """
+        for _ in range(UPLOADS_MAX):
+            try:
+                return await self._upload(name, requests())
+            except ReasonLost:
+                continue
+        raise WorldFault("The node ended the upload, and its reason was lost on the way; try again.")
+
+    async def _upload(self, name: str, requests: AsyncIterator[Any]) -> Any:
         faults: list[Exception] = []
         call = self._channel.stream_unary(**self._codec(name))(
             _watched(requests, faults), metadata=self._metadata()
@@ -78,6 +97,8 @@ class Transport:
         try:
             return await call
         except grpc.aio.AioRpcError as error:
+            if error.code() is grpc.StatusCode.INTERNAL and error.details() == _LOST:
+                raise ReasonLost from error
             raise self._fault(error) from error
         except asyncio.CancelledError:
             # gRPC cancels a call whose requests fail, and forgets why.
