@@ -24,7 +24,6 @@ from sgnus.messages.v1.types import (
     Heartbeat,
     RoomAnnouncement,
     RoomJoinStatus,
-    Verify,
     VoteGiven,
     VoteRequest,
 )
@@ -40,8 +39,6 @@ FACTS = JobFacts(
     sub_blocks=25,
     microjobs=3,
     deadline_ms=60_000,
-    verify=Verify.NONE,
-    min_members=1,
 )
 
 
@@ -136,7 +133,7 @@ def test_a_claim_has_its_time_however_often_the_host_flickers() -> None:
     app = seated("b", "a", "b", "c")
     app.handle(AppHosts(7, JOB, 0), SUSPICION_MS)
     assert app.room is not None
-    until_ms = app.claims[0].until_ms
+    until_ms = app.search.claims[0].until_ms
     app.room.pulse.heard_ms[A] = until_ms - SUSPICION_MS - 1
     assert answers(app.handle(Tick(), until_ms - 1)) == []
     assert app.wake_ms(until_ms - 1) == until_ms

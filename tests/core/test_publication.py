@@ -22,7 +22,6 @@ from sgnus.messages.v1.types import (
     PublisherView,
     SubBlockAbandoned,
     TakenBody,
-    Verify,
 )
 from sgnus.sim.pens import address_of
 from tests.core.seats import JOB, PUBLISHER, held, pen, roster
@@ -39,8 +38,6 @@ def publication(sub_blocks: int = 2) -> Publication:
         sub_blocks=sub_blocks,
         microjobs=(sub_blocks + 9) // 10,
         deadline_ms=1_000,
-        verify=Verify.NONE,
-        min_members=1,
     )
     return Publication(pen(PUBLISHER), facts)
 

@@ -28,7 +28,6 @@ from sgnus.messages.v1.types import (
     RoomAnnouncement,
     SignedEnvelope,
     SignedKind,
-    Verify,
 )
 from sgnus.sim.pens import CheapPen, address_of
 
@@ -42,8 +41,6 @@ FACTS = JobFacts(
     sub_blocks=25,
     microjobs=3,
     deadline_ms=1_000,
-    verify=Verify.NONE,
-    min_members=1,
 )
 INSTANCE = InstanceId("11")
 

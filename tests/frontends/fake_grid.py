@@ -72,7 +72,7 @@ class FakeJob:
             output_bytes=_bytes(out),
             array=self.request.array,
             output=out,
-            own=True,
+            own=self.request.name != "foreign",
         )
 
 
@@ -138,6 +138,10 @@ class FakeBoard(sgnus_pb2_grpc.ProcessingServicer):
 
 class FakeJobs(FakeBoard):
     """Calls about jobs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.receipts: dict[str, list[bytes]] = {}
 
     def PlanJob(self, request: Any, context: Any) -> Any:
         tiles = self._checked(request.job, context)
@@ -244,6 +248,9 @@ class FakeJobs(FakeBoard):
     def GetStory(self, request: Any, context: Any) -> Any:
         job = self._job(request.job, context)
         return pb.GetStoryReply(lines=["the job was submitted", f"it has {len(job.tiles)} chunks"])
+
+    def GetReceipts(self, request: Any, context: Any) -> Any:
+        return pb.GetReceiptsReply(receipts=self.receipts.get(self._job(request.job, context).id, []))
 
     def GetNode(self, request: Any, context: Any) -> Any:
         card = pb.ProcessorCard(name="invert", summary="turns light into dark", dtypes=["uint8"])

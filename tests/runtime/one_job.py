@@ -130,7 +130,7 @@ class OneJob:
             (self.files / name).write_bytes(content)
         self.core = Core()
         self.pen = EnvelopePen(PUBLISHER, NETWORK)
-        self.book = JobBook(folder, self.pen.peer, _no_blob)
+        self.book = JobBook(folder, self.pen.peer, NETWORK, _no_blob)
         publishing = Publishing(self.book, self.core, self.pen, self.core.receiving)  # type: ignore[arg-type]
         self.service = NodeService(publishing, None, None)  # type: ignore[arg-type]
 

@@ -18,7 +18,7 @@ from sgnus.runtime.inputs import InputMissing, Inputs
 from sgnus.runtime.jobs import Job, JobBook
 from sgnus.runtime.serving import NodeService
 from tests.database_support import in_loop
-from tests.runtime.one_job import INSTANCE, MEMBER, MODULE_BYTES, STREAM, VIEW, OneJob
+from tests.runtime.one_job import INSTANCE, MEMBER, MODULE_BYTES, NETWORK, STREAM, VIEW, OneJob
 
 RIGHT = [STREAM[4:6] + STREAM[24:26], STREAM[6:8] + STREAM[26:28]]
 
@@ -63,7 +63,7 @@ class Reader:
         self.published = published
         self.liar = Liar(published.service)
         self.inputs = Inputs(published.calls_of(MEMBER, self.liar))
-        self.book = JobBook(folder / "member", MEMBER.peer_id, self.inputs.blob)
+        self.book = JobBook(folder / "member", MEMBER.peer_id, NETWORK, self.inputs.blob)
 
     async def job(self) -> Job:
         await self.published.open()

@@ -27,6 +27,7 @@ ROOT: Final = Path(__file__).parents[2]
 DEADLINE_S: Final = 90.0
 STOP_S: Final = 20.0
 POLL_S: Final = 0.05
+NODE: Final = ("sgnus.frontends.node_main",)
 PR_SET_PDEATHSIG: Final = 1
 _LIBC: Final = ctypes.CDLL(None, use_errno=True)
 
@@ -50,8 +51,11 @@ def wait_for(
 class RunningNode:
     """One node process and its home; the home survives the process."""
 
-    def __init__(self, home: Path, network: Path, workers: int, logs: Path) -> None:
+    def __init__(
+        self, home: Path, network: Path, workers: int, logs: Path, program: Sequence[str] = NODE
+    ) -> None:
         self.home = home
+        self._program = program
         self.log = logs / f"{home.name}.log"
         self._said = logs / f"{home.name}.said"
         self.network = network
@@ -80,7 +84,7 @@ class RunningNode:
     def launch(self, bootstrap: Sequence[str] = (), more: Sequence[str] = ()) -> None:
         """Start the process on its home; `await_ready` waits for it."""
         assert not self.is_running
-        command = [sys.executable, "-m", "sgnus.frontends.node_main", "--home", str(self.home)]
+        command = [sys.executable, "-m", *self._program, "--home", str(self.home)]
         command += ["--network", str(self.network), "--workers", str(self.workers), *more]
         for multiaddr in bootstrap:
             command += ["--bootstrap", multiaddr]
@@ -163,10 +167,14 @@ class PrivateNetwork:
 
     def add(self, *workers: int) -> list[RunningNode]:
         """Start one node for each number of workers, side by side, and wait until they see each other."""
+        return self.add_as(NODE, *workers)
+
+    def add_as(self, program: Sequence[str], *workers: int) -> list[RunningNode]:
+        """As `add`, of another program: a module and its first arguments."""
         known = [node.multiaddr for node in self.nodes if node.is_running]
         added: list[RunningNode] = []
         for number in workers:
-            node = RunningNode(self.folder / f"n{len(self.nodes)}", self.network, number, self.logs)
+            node = RunningNode(self.folder / f"n{len(self.nodes)}", self.network, number, self.logs, program)
             self.nodes.append(node)
             added.append(node)
             node.launch(known)

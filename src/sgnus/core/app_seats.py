@@ -106,12 +106,12 @@ def app_hosts(node: NodeCore, given: ins.AppHosts, now_ms: int) -> None:
 
 def _claim(node: NodeCore, room: Room, token: int, now_ms: int) -> None:
     """If the host is gone, we stand first; the app hears who hosts once that is known (`answer_claims`)."""
-    if len(node.claims) >= APP_CLAIMS_MAX:
+    if len(node.search.claims) >= APP_CLAIMS_MAX:
         detail = "too many apps wait for this room's host already"
         node.out.append(fx.AnswerApp(token, RoomJoinStatus.BUSY, "", room.seat.microjob, detail))
         return
     until_ms = now_ms + SILENCE_MS_MAX + ELECTION_MS_MAX
-    node.claims.append(AppClaim(token, room.seat.job, room.seat.microjob, room.roster.epoch, until_ms))
+    node.search.claims.append(AppClaim(token, room.seat.job, room.seat.microjob, room.roster.epoch, until_ms))
     if room.phase is not Phase.HOST:
         room.ballot.hurry = room.pulse.is_gone(room.host, SUSPICION_MS, now_ms)
         node.to_room(node.pen.peer, ins.Tick(), now_ms)
@@ -119,11 +119,11 @@ def _claim(node: NodeCore, room: Room, token: int, now_ms: int) -> None:
 
 def answer_claims(node: NodeCore, now_ms: int) -> None:
     """Answer every claim whose room has a host again, has ended, or has had its time."""
-    waiting, node.claims = node.claims, []
+    waiting, node.search.claims = node.search.claims, []
     for claim in waiting:
         answer = _outcome(node.room, claim, now_ms)
         if answer is None:
-            node.claims.append(claim)
+            node.search.claims.append(claim)
         else:
             node.out.append(answer)
 

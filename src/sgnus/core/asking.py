@@ -46,6 +46,7 @@ def ask(node: NodeCore, lobby: Lobby, known: KnownRoom, now_ms: int) -> None:
         workers=min(WORKERS_MAX, max(1, node.own.workers)),
         address=node.address,
         nonce=node.own.next_nonce(),
+        vrf_key=node.pen.vrf_key,
     )
     until_ms = now_ms + JOIN_ANSWER_MS_MAX
     instance = InstanceId(said.instance)

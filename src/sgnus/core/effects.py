@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from sgnus.messages.fields import Message
 from sgnus.messages.ids import BlockId, InstanceId, PeerId
-from sgnus.messages.v1.types import EntryKind, GossipMessage, Removal, RoomJoinStatus, SignedEnvelope
+from sgnus.messages.v1.types import EntryKind, GossipMessage, Opening, Removal, RoomJoinStatus, SignedEnvelope
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +115,52 @@ class RunHere:
 
 
 @dataclass(frozen=True, slots=True)
+class Reexecute:
+    """Run these chunks of the job again, from inputs read anew, for a round of verification; ends in Reexecuted."""
+
+    job: BlockId
+    microjob: int
+    instance: InstanceId
+    chunks: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Accuse:
+    """Publish the proof that `accused` signed a false digest of this chunk, with all that convicts it.
+
+    `founder` and `nonce` are those of the room that the verdict names.
+    """
+
+    job: BlockId
+    microjob: int
+    accused: PeerId
+    chunk: int
+    record: SignedEnvelope
+    opening: Opening
+    verdict: SignedEnvelope
+    founder: PeerId
+    nonce: int
+
+
+@dataclass(frozen=True, slots=True)
+class Voided:
+    """We are the publisher: a sub-block's outputs were false, and are no result any more."""
+
+    job: BlockId
+    microjob: int
+    sub_block: int
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """We are the publisher: the receipt of this digest verifies the microjob."""
+
+    job: BlockId
+    microjob: int
+    receipt: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class PublishEntry:
     """Sign an entry into the job database."""
 
@@ -215,6 +261,10 @@ Effect = (
     | DropOutputs
     | AnswerHeld
     | RunHere
+    | Reexecute
+    | Accuse
+    | Voided
+    | Verified
     | PublishEntry
     | AnswerApp
     | Blame

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sgnus.core.terms import Terms
 from sgnus.messages.fields import Message
 from sgnus.messages.ids import BlockId, InstanceId, PeerId
 from sgnus.messages.v1.types import (
     JoinRequest,
+    Opening,
     ReturnReason,
     RoomAnnouncement,
     SignedEnvelope,
-    Verify,
 )
 
 
@@ -26,12 +27,14 @@ class JobFacts:
     sub_blocks: int
     microjobs: int
     deadline_ms: int
-    verify: Verify
-    min_members: int
+    terms: Terms | None = None
+    """How it is verified; None: not at all."""
     priority: int = 0
     open: bool = True
     paused: bool = False
     taken: frozenset[int] = frozenset()
+    banned: tuple[PeerId, ...] = ()
+    """Convicted by the publisher, with their own signatures."""
     created_ms: int = 0
     is_fresh: bool = True
 
@@ -100,6 +103,8 @@ class SubBlockComputed:
     chunks: int
     root: bytes
     elapsed_ms: int
+    opening: Opening | None = None
+    """What the root hides."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +137,8 @@ class OutputsStored:
     sub_block: int
     member: PeerId
     root: bytes
+    record: SignedEnvelope | None = None
+    opening: Opening | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +147,14 @@ class HeldLoaded:
 
     job: BlockId
     held: tuple[SignedEnvelope, ...]
+    openings: tuple[tuple[int, Opening], ...] = ()
+    """By microjob."""
+    receipts: tuple[tuple[int, bytes], ...] = ()
+    """Digests of checked receipts, by microjob."""
+    turns: tuple[tuple[int, int, int], ...] = ()
+    """(microjob, sub-block, how often it was held and found false)."""
+    spoken: tuple[tuple[str, SignedEnvelope], ...] = ()
+    """What we said as beacon, by instance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +166,17 @@ class PublisherRan:
     sub_block: int
     root: bytes
     error: str
+    chunks: int = 0
+    opening: Opening | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reexecuted:
+    """Chunks were run again here, for the round of `instance`: their digests end to end, or None if they could not be run."""
+
+    instance: InstanceId
+    chunks: tuple[int, ...]
+    digests: bytes | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +227,7 @@ Input = (
     | OutputsStored
     | HeldLoaded
     | PublisherRan
+    | Reexecuted
     | AppJoins
     | AppHosts
     | AppLeaves

@@ -83,7 +83,7 @@ class Returns:
 
 @dataclass(slots=True)
 class LeaseBoard:
-    """Leases of one room, as its host (or whoever may have to succeed it) knows them."""
+    """Leases of one room, as its host (or whoever may have to succeed it) knows them; `banned` get none."""
 
     book: RecordBook
     pace: Pace
@@ -91,6 +91,7 @@ class LeaseBoard:
     free: dict[PeerId, int] = field(default_factory=dict)
     strikes: dict[PeerId, list[int]] = field(default_factory=dict)
     returns: Returns = field(default_factory=Returns)
+    banned: tuple[PeerId, ...] = ()
 
     def is_open(self, sub_block: int, now_ms: int) -> bool:
         """Somebody may be leased it now."""

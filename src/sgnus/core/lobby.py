@@ -105,12 +105,19 @@ class Lobby:
             and known.not_before_ms <= now_ms
             and known.has_work is with_work
             and known.host != self.me
-            and known.announcement.delivered < known.announcement.sub_blocks
+            and (
+                known.announcement.delivered < known.announcement.sub_blocks or self._waits_for_members(known)
+            )
         ]
         return sorted(
             rooms,
             key=lambda known: (-known.announcement.unleased, _order(self.me, known.announcement.instance)),
         )
+
+    def _waits_for_members(self, known: KnownRoom) -> bool:
+        """All its work is done, and too few are there to verify it."""
+        terms = self.facts.terms
+        return terms is not None and known.announcement.members < terms.policy.min_members
 
     def room_of(self, microjob: int, now_ms: int) -> KnownRoom | None:
         """A living room of this microjob, the lower instance first."""

@@ -82,7 +82,9 @@ def finish(room: Room, _me: PeerId, done: SubBlockComputed, now_ms: int) -> None
     room.work.running.remove(done.sub_block)
     room.work.processed.append(done.sub_block)
     seat = room.seat
+    vrf_key = seat.pen.vrf_key if done.opening is not None else None
     record = ProcessedRecord(
+        vrf_key=vrf_key,
         job=seat.job,
         microjob=seat.microjob,
         instance=seat.instance,
@@ -219,8 +221,8 @@ def beat(room: Room, now_ms: int) -> None:
 
 
 def end(room: Room, sender: PeerId, said: RoomClosed, _now_ms: int) -> None:
-    """The host ended the room."""
-    if sender == room.host:
+    """The host ended the room; or the publisher did, since its records hold a falsehood."""
+    if sender == room.seat.publisher or (sender == room.host and sender != room.seat.me):
         room.close(said.reason.name.lower())
 
 

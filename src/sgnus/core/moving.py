@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from sgnus.core import effects as fx
 from sgnus.core import roster as rosters
+from sgnus.core import rounds
 from sgnus.core.leases import LeaseBoard, Pace
 from sgnus.core.lobby import Lobby
 from sgnus.core.membership import request_work
@@ -20,6 +21,7 @@ from sgnus.messages.topics import room_topic
 from sgnus.messages.v1.types import (
     CloseReason,
     EntryKind,
+    JoinRequest,
     Leave,
     Member,
     MemberLeft,
@@ -50,10 +52,12 @@ def sit(node: NodeCore, lobby: Lobby, roster: Roster, now_ms: int, *, by_app: bo
         by_app=by_app,
         address=node.address,
         joined_ms=now_ms,
+        members_min=facts.terms.policy.min_members if facts.terms is not None else 1,
     )
     room = Room(seat, roster, LeaseBoard(RecordBook(count), Pace(facts.deadline_ms)))
     here = facts.publisher == node.pen.peer or facts.publisher in node.links.connected
     room.is_publisher_here = here
+    room.board.banned = facts.banned
     room.phase = Phase.HOST if roster.host == node.pen.peer else Phase.MEMBER
     node.room = room
     node.links.learn(facts.publisher, facts.address)
@@ -77,9 +81,10 @@ def found(
     moves_from: InstanceId | None = None,
 ) -> None:
     """Found the room of a microjob that nobody has, and host it; with members of a room that moves on."""
-    own = Member(peer=node.pen.peer, workers=1 if by_app else node.own.workers, address=node.address)
-    seats = members or (own,)
-    roster = rosters.found(node.pen, lobby.facts.job, microjob, node.own.next_nonce(), seats)
+    nonce = node.own.next_nonce()
+    workers = 1 if by_app else node.own.workers
+    seats = members or (_founder(node, lobby, microjob, nonce, workers),)
+    roster = rosters.found(node.pen, lobby.facts.job, microjob, nonce, seats)
     room = sit(node, lobby, roster, now_ms, by_app=by_app)
     room.tell(f"founded with {len(seats)} members")
     room.say(OnPeerListChanged(list=roster.envelope, moves_from=moves_from))
@@ -92,12 +97,41 @@ def found(
     node.out.append(fx.PublishEntry(EntryKind.ROOM, lobby.facts.job, body))
 
 
+def _founder(node: NodeCore, lobby: Lobby, microjob: int, nonce: int, workers: int) -> Member:
+    """Our own seat. Where results are verified, a join of our own binds our VRF key as those of the others do."""
+    join = None
+    if lobby.facts.terms is not None:
+        request = JoinRequest(
+            job=lobby.facts.job,
+            microjob=microjob,
+            instance=rosters.instance_id(lobby.facts.job, microjob, node.pen.peer, nonce),
+            epoch=1,
+            workers=max(1, workers),
+            address=node.address,
+            nonce=nonce,
+            vrf_key=node.pen.vrf_key,
+        )
+        join = node.pen.sign(SignedKind.JOIN, request)
+    return Member(peer=node.pen.peer, workers=workers, address=node.address, join=join)
+
+
+def waits_for_members(node: NodeCore, room: Room) -> bool:
+    """All is done, and too few are here to verify it."""
+    lobby = node.jobs.get(room.seat.job)
+    terms = lobby.facts.terms if lobby is not None else None
+    if lobby is None or terms is None or room.seat.microjob in lobby.facts.taken:
+        return False
+    return len(room.roster.peers) < terms.policy.min_members
+
+
 def move_on_if_complete(node: NodeCore, now_ms: int) -> bool:
     """The host of a complete room takes the next microjob with the same members, or ends the room."""
     room = node.room
     if room is None or room.phase is not Phase.HOST or not room.book.is_complete():
         return False
     lobby = node.jobs.get(room.seat.job)
+    if lobby is not None and lobby.facts.open and waits_for_members(node, room):
+        return False
     if lobby is None or room.seat.by_app or not lobby.facts.open or lobby.facts.paused:
         _close(node, CloseReason.TAKEN, now_ms)
         return True
@@ -109,7 +143,9 @@ def move_on_if_complete(node: NodeCore, now_ms: int) -> bool:
     announce(room, now_ms, closing=True)
     room.close("moved on")
     node.out += room.out
+    room.out = []
     node.out.append(fx.Unsubscribe(room_topic(room.seat.job, room.seat.microjob)))
+    rounds.begin(node, room, now_ms)
     members = room.roster.list.members
     found(node, lobby, free[0], now_ms, by_app=False, members=members, moves_from=room.seat.instance)
     if node.room is not None:
@@ -133,6 +169,7 @@ def follow(node: NodeCore, sender: PeerId, said: OnPeerListChanged, now_ms: int)
     node.out += room.out
     node.out.append(fx.Unsubscribe(room_topic(room.seat.job, room.seat.microjob)))
     node.room, room.out = None, []
+    rounds.begin(node, room, now_ms)
     if room.seat.by_app:
         send_leave(node, roster.instance, (sender,))
         node.app = None

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from sgnus.core import app_seats, moving, room_table, seeking
+from sgnus.core import app_seats, moving, room_table, rounds, seeking
 from sgnus.core import effects as fx
 from sgnus.core import inputs as ins
 from sgnus.core.app_seats import AppClaim, AppSeat
@@ -21,6 +21,7 @@ from sgnus.core.outbox import Outbox
 from sgnus.core.pen import Pen
 from sgnus.core.publication import Publication
 from sgnus.core.room import Phase, Room
+from sgnus.core.rounds import Rounds
 from sgnus.messages.errors import PeerFault
 from sgnus.messages.ids import BlockId, PeerId
 from sgnus.messages.v1.types import SignedEnvelope
@@ -44,11 +45,12 @@ class Own:
 
 @dataclass(slots=True)
 class Search:
-    """The search for a seat: what was asked for, when to look again, who else may be looking."""
+    """The search for a seat: what was asked for, when to look again, who else may be looking, which apps want us to host."""
 
     neighbours: tuple[PeerId, ...]
     pending: Pending | None = None
     seek_ms: int = 0
+    claims: list[AppClaim] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -59,11 +61,11 @@ class NodeCore:
     search: Search
     links: Links
     outbox: Outbox = field(default_factory=Outbox)
+    rounds: Rounds = field(default_factory=Rounds)
     jobs: dict[BlockId, Lobby] = field(default_factory=dict)
     publications: dict[BlockId, Publication] = field(default_factory=dict)
     room: Room | None = None
     app: AppSeat | None = None
-    claims: list[AppClaim] = field(default_factory=list)
     out: list[fx.Effect] = field(default_factory=list)
 
     @staticmethod
@@ -105,12 +107,12 @@ class NodeCore:
 
     def wake_ms(self, now_ms: int) -> int | None:
         """When the next Tick is due, if nothing else happens before."""
-        moments = [self.outbox.next_ms(), self.links.next_ms()]
+        moments = [self.outbox.next_ms(), self.links.next_ms(), rounds.wake_ms(self, now_ms)]
         if self.room is not None:
             moments.append(room_table.wake_ms(self.room, now_ms))
         if seeking.is_seeking(self):
             moments.append(self.search.seek_ms)
-        moments += [claim.until_ms for claim in self.claims]
+        moments += [claim.until_ms for claim in self.search.claims]
         known = [moment for moment in moments if moment is not None]
         return max(now_ms + 1, min(known)) if known else None
 
@@ -182,7 +184,8 @@ class NodeCore:
         lobby = self.jobs.get(room.seat.job) if room is not None else None
         if room is None or lobby is None:
             return
-        if room.book.is_complete():
+        if room.book.is_complete() and room.seat.instance not in self.rounds.over:
+            rounds.begin(self, room, now_ms)
             lobby.finish(room.seat.instance, room.seat.microjob)
             lobby.turn_from_ms = now_ms
         elif room.work.going_ms is None:
@@ -191,7 +194,7 @@ class NodeCore:
 
 def _needed(node: NodeCore) -> list[PeerId]:
     """Whom we need a stream with."""
-    needed = node.outbox.publishers()
+    needed = node.outbox.publishers() + node.rounds.peers()
     if node.room is not None:
         needed += node.room.others()
         for member in node.room.roster.list.members:
@@ -206,6 +209,7 @@ def _needed(node: NodeCore) -> list[PeerId]:
                 for member in observed.roster.list.members:
                     node.links.learn(PeerId(member.peer), member.address)
         needed += publication.observers_of()
+        needed += [peer for one in publication.court.rounds.values() for peer in one.audience()]
     return needed
 
 

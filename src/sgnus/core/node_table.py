@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from sgnus.core import app_seats, moving, observing, seeking
+from sgnus.core import app_seats, moving, observing, rounds, seeking
 from sgnus.core import effects as fx
 from sgnus.core import inputs as ins
 from sgnus.core.lobby import Lobby
@@ -27,6 +27,9 @@ from sgnus.messages.v1.types import (
     OnSubBlockProcessingStarted,
     ProcessedRecord,
     PublisherView,
+    ReceiptGiven,
+    RoomClosed,
+    SignedEnvelope,
     SignedKind,
     SubBlockAbandoned,
     VoteGiven,
@@ -50,6 +53,9 @@ def _job(node: NodeCore, given: ins.JobChanged, now_ms: int) -> None:
     if facts.publisher == node.pen.peer:
         own = node.publications.setdefault(facts.job, Publication(node.pen, facts))
         own.facts = facts
+    rounds.job_changed(node, facts)
+    if node.room is not None and node.room.seat.job == facts.job:
+        node.room.board.banned = facts.banned
     if not facts.open:
         _end_job(node, facts, now_ms)
 
@@ -71,6 +77,14 @@ def _end_job(node: NodeCore, facts: ins.JobFacts, now_ms: int) -> None:
 
 def _said(node: NodeCore, given: ins.PeerSaid, now_ms: int) -> None:
     message = given.message
+    if isinstance(message, SignedEnvelope):
+        rounds.hear(node, given.peer, message, now_ms)
+        return
+    if isinstance(message, ReceiptGiven):
+        rounds.take_receipt(node, given.peer, message, now_ms)
+        return
+    if isinstance(message, RoomClosed):
+        rounds.closed(node, given.peer, message)
     if isinstance(message, JoinAnswer):
         seeking.take_answer(node, given.peer, message, now_ms)
         return
@@ -117,12 +131,14 @@ def _connected(node: NodeCore, given: ins.PeerConnected, now_ms: int) -> None:
         node.links.connected.append(given.peer)
     node.outbox.publisher_is_here(given.peer, now_ms)
     node.to_room(given.peer, given, now_ms)
+    rounds.connected(node, given.peer)
 
 
 def _lost(node: NodeCore, given: ins.PeerLost, now_ms: int) -> None:
     if given.peer in node.links.connected:
         node.links.connected.remove(given.peer)
     node.to_room(given.peer, given, now_ms)
+    rounds.lost(node, given.peer, now_ms)
 
 
 def _heard(node: NodeCore, given: ins.RoomHeard, now_ms: int) -> None:
@@ -161,6 +177,8 @@ def _delivery(node: NodeCore, given: ins.DeliveryEnded, now_ms: int) -> None:
 
 
 def _work_ended(node: NodeCore, given: ins.SubBlockComputed | ins.SubBlockFailed, now_ms: int) -> None:
+    if isinstance(given, ins.SubBlockComputed) and given.opening is not None:
+        node.rounds.keep_opening(given.opening)
     if node.room is not None and node.room.seat.instance == given.instance:
         node.to_room(node.pen.peer, given, now_ms)
 
@@ -176,6 +194,7 @@ def _of_publication(node: NodeCore, given: Any, _now_ms: int) -> None:
 
 def _tick(node: NodeCore, given: ins.Tick, now_ms: int) -> None:
     node.to_room(node.pen.peer, given, now_ms)
+    rounds.tick(node, now_ms)
 
 
 def _neighbours(node: NodeCore, given: ins.NeighboursChanged, _now_ms: int) -> None:
@@ -236,6 +255,7 @@ ROUTES: Final[dict[type, Callable[[Any, Any, int], None]]] = {
     ins.OutputsStored: _of_publication,
     ins.HeldLoaded: _of_publication,
     ins.PublisherRan: _of_publication,
+    ins.Reexecuted: rounds.reexecuted,
     ins.AppJoins: app_seats.app_joins,
     ins.AppHosts: app_seats.app_hosts,
     ins.AppLeaves: app_seats.app_leaves,

@@ -25,3 +25,13 @@ class Pen(Protocol):
 
     def digest(self, envelope: SignedEnvelope) -> bytes:
         """sha256 over author, payload and signature: names exactly this signed thing."""
+
+    @property
+    def vrf_key(self) -> bytes:
+        """Our public VRF key, apart from the key that signs."""
+
+    def prove(self, alpha: bytes) -> bytes:
+        """Our VRF proof over `alpha`."""
+
+    def check_proof(self, key: bytes, alpha: bytes, proof: bytes) -> bytes | None:
+        """The output of a proof by the holder of `key`, or None if the proof is wrong."""

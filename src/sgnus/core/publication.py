@@ -10,6 +10,7 @@ import hashlib
 from dataclasses import dataclass, field
 
 from sgnus.core import effects as fx
+from sgnus.core.arbiter import Arbitration
 from sgnus.core.inputs import HeldLoaded, JobFacts, OutputsStored, PublisherRan
 from sgnus.core.pen import Pen
 from sgnus.core.roster import Roster
@@ -22,6 +23,8 @@ from sgnus.messages.v1.types import (
     EntryKind,
     Held,
     HeldNotice,
+    Opening,
+    ProcessedRecord,
     PublisherView,
     SignedEnvelope,
     SignedKind,
@@ -54,6 +57,17 @@ class Shelf:
     instances: dict[InstanceId, Observed] = field(default_factory=dict)
     preferred: str = ""
     taken: bool = False
+    openings: dict[int, Opening] = field(default_factory=dict)
+    turns: dict[int, int] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Court:
+    """Rounds of verification under way, what we said in them as beacon, and who was convicted."""
+
+    rounds: dict[InstanceId, Arbitration] = field(default_factory=dict)
+    spoken: dict[InstanceId, SignedEnvelope] = field(default_factory=dict)
+    banned: dict[PeerId, None] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -63,6 +77,7 @@ class Publication:
     pen: Pen
     facts: JobFacts
     shelves: dict[int, Shelf] = field(default_factory=dict)
+    court: Court = field(default_factory=Court)
     running_here: list[tuple[int, int]] = field(default_factory=list)
     is_done: bool = False
     takeovers: int = 0
@@ -80,6 +95,8 @@ class Publication:
         """`peer` has or had a seat in this instance, or is ourselves."""
         shelf = self.shelves.get(microjob)
         observed = shelf.instances.get(instance) if shelf else None
+        if peer in self.court.banned or peer in self.facts.banned:
+            return False
         return peer == self.pen.peer or (observed is not None and peer in observed.seated)
 
     def store(self, stored: OutputsStored) -> None:
@@ -95,22 +112,55 @@ class Publication:
 
     def load(self, loaded: HeldLoaded) -> None:
         """At start: what we held before."""
+        for place, opening in loaded.openings:
+            self.shelf(place).openings[opening.sub_block] = opening
+        for microjob, number, turn in loaded.turns:
+            self.shelf(microjob).turns[number] = turn
         for envelope in loaded.held:
             held = self.pen.open(envelope, SignedKind.HELD, Held)
             shelf = self.shelf(held.microjob)
             shelf.held[held.sub_block] = envelope
             shelf.preferred = shelf.preferred or held.instance
+        self.court.spoken.update({InstanceId(instance): word for instance, word in loaded.spoken})
         for microjob in list(self.shelves):
             self._take_if_complete(microjob)
+        for microjob, receipt in loaded.receipts:
+            self.take(microjob, receipt)
 
     def ran(self, ran: PublisherRan) -> None:
         """We ran an abandoned sub-block ourselves; if that failed too, the job fails, with the reason."""
         if ran.error:
             self._end(DoneStatus.FAILED, f"sub-block {ran.microjob * 10 + ran.sub_block}: {ran.error}")
             return
-        instance = InstanceId(self.shelf(ran.microjob).preferred or "publisher")
-        self.store(
-            OutputsStored(0, self.facts.job, ran.microjob, instance, ran.sub_block, self.pen.peer, ran.root)
+        self.store(self._as_stored(ran))
+
+    def _as_stored(self, ran: PublisherRan) -> OutputsStored:
+        """What we ran ourselves; with proof it is committed to as anybody's result is."""
+        instance = InstanceId(ran.opening.instance if ran.opening else self.shelf(ran.microjob).preferred)
+        instance = instance or InstanceId("publisher")
+        record = None
+        if self.facts.terms is not None:
+            said = ProcessedRecord(
+                vrf_key=self.pen.vrf_key,
+                job=self.facts.job,
+                microjob=ran.microjob,
+                instance=instance,
+                sub_block=ran.sub_block,
+                chunks=ran.chunks,
+                root=ran.root,
+                elapsed_ms=0,
+            )
+            record = self.pen.sign(SignedKind.RECORD, said)
+        return OutputsStored(
+            0,
+            self.facts.job,
+            ran.microjob,
+            instance,
+            ran.sub_block,
+            self.pen.peer,
+            ran.root,
+            record,
+            ran.opening,
         )
 
     def delivered(self) -> int:
@@ -146,12 +196,17 @@ class Publication:
             sub_block=stored.sub_block,
             member=stored.member,
             root=stored.root,
+            record=stored.record if self.facts.terms is not None else None,
+            turn=shelf.turns.get(stored.sub_block) or None,
         )
         envelope = self.pen.sign(SignedKind.HELD, held)
         shelf.held[stored.sub_block] = envelope
         is_first = not shelf.preferred
         shelf.preferred = shelf.preferred or stored.instance
         key = f"{self.facts.job}/{stored.microjob}/{stored.sub_block}"
+        if self.facts.terms is not None and stored.opening is not None:
+            shelf.openings[stored.sub_block] = stored.opening
+            self.out.append(fx.Persist("opening", key, encode(stored.opening)))
         self.out.append(fx.Persist("held", key, encode(envelope)))
         peers: dict[PeerId, None] = {}
         for observed in shelf.instances.values():
@@ -174,13 +229,23 @@ class Publication:
 
     def _take_if_complete(self, microjob: int) -> None:
         shelf = self.shelf(microjob)
-        if shelf.taken or len(shelf.held) < self.facts.sub_blocks_of(microjob):
+        if self.facts.terms is None and len(shelf.held) == self.facts.sub_blocks_of(microjob):
+            self.take(microjob, None)
+
+    def take(self, microjob: int, receipt: bytes | None) -> None:
+        """The microjob is ours: all of it is held, and (where proof is wanted) the receipt of this digest has been checked."""
+        shelf = self.shelf(microjob)
+        if shelf.taken:
             return
         shelf.taken = True
+        shelf.openings.clear()
         leaves = b"".join(self.pen.digest(shelf.held[number]) for number in sorted(shelf.held))
-        body = TakenBody(microjob=microjob, root=hashlib.sha256(leaves).digest())
+        body = TakenBody(microjob=microjob, root=hashlib.sha256(leaves).digest(), receipt=receipt)
         self.out.append(fx.PublishEntry(EntryKind.TAKEN, self.facts.job, body))
-        if self.delivered() == self.facts.sub_blocks:
+        if receipt is not None:
+            self.out.append(fx.Verified(self.facts.job, microjob, receipt))
+        is_all = self.delivered() == self.facts.sub_blocks
+        if is_all and all(shelf.taken for shelf in self.shelves.values()):
             self._end(DoneStatus.COMPLETED, "")
 
     def _end(self, status: DoneStatus, reason: str) -> None:

@@ -32,8 +32,9 @@ class RecordBook:
         return True
 
     def add_held(self, held: Held, envelope: SignedEnvelope) -> bool:
-        """Keep the publisher's word; False if one was known."""
-        if held.sub_block in self._held:
+        """Keep the publisher's word; False if one was known, unless it was taken back since."""
+        known = self._held.get(held.sub_block)
+        if known is not None and (held.turn or 0) <= (known[0].turn or 0):
             return False
         self._held[held.sub_block] = (held, envelope)
         return True

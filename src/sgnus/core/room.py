@@ -50,6 +50,7 @@ class Seat:
     by_app: bool
     address: SignedEnvelope
     joined_ms: int
+    members_min: int = 1
 
     @property
     def me(self) -> PeerId:
@@ -154,12 +155,12 @@ class Room:
     def adopt(self, roster: Roster, now_ms: int) -> None:
         """The current list is now this one."""
         changed = roster.host != self.roster.host or roster.epoch != self.roster.epoch
-        before = self.roster.peers
+        before = self.roster.list.members
         self.roster = roster
         left = [x.peer for x in roster.list.removals if x.reason is RemovalReason.LEFT]
-        for peer in before:
-            if peer not in roster.peers:
-                self.board.forget(peer, delivers=peer in left)
+        for member in before:
+            if roster.member(PeerId(member.peer)) is None:
+                self.board.forget(PeerId(member.peer), delivers=member.peer in left)
         watched = tuple(peer for peer in roster.peers if peer != self.seat.me)
         self.pulse.watch((*watched, self.seat.publisher), now_ms)
         seat = self.seat

@@ -96,6 +96,7 @@ _EVERYWHERE: Final[dict[type, Handler]] = {
     SubBlockComputed: membership.finish,
     SubBlockFailed: membership.give_up,
     DeliveryEnded: membership.delivered,
+    RoomClosed: membership.end,
 }
 
 _MEMBER: Final[dict[type, Handler]] = {
@@ -103,7 +104,6 @@ _MEMBER: Final[dict[type, Handler]] = {
     OnSubBlockProcessingStarted: membership.begin,
     VoteRequest: election.consider,
     PublisherView: membership.take_view,
-    RoomClosed: membership.end,
     Tick: _tick_member,
 }
 
@@ -137,7 +137,6 @@ IGNORED: Final[dict[tuple[Phase, type], str]] = {
     (HOST, VoteRequest): "the host hears itself, so it gives no vote",
     (HOST, OnPeerListChanged): "the host's list is the newest of its epoch; another epoch comes with a claim",
     (HOST, OnSubBlockProcessingStarted): "only the host leases, and it told itself",
-    (HOST, RoomClosed): "only the host ends its room",
     **{(CLOSED, kind): "the seat is gone" for kind in (*_EVERYWHERE, *_MEMBER, *_HOST, VoteGiven)},
 }
 

@@ -48,7 +48,9 @@ def ask_seat(room: Room, sender: PeerId, asked: SeatAsked, now_ms: int) -> None:
         _answer(room, sender, request, JoinReason.STALE)
     elif room.roster.member(sender) is not None:
         _answer(room, sender, request, JoinReason.ACCEPTED)
-    elif room.book.is_complete():
+    elif sender in room.board.banned:
+        _answer(room, sender, request, JoinReason.BANNED)
+    elif room.book.is_complete() and len(room.roster.peers) >= room.seat.members_min:
         _answer(room, sender, request, JoinReason.DONE)
     elif sender in room.hosting.struck:
         _answer(room, sender, request, JoinReason.UNSUITABLE)
@@ -127,6 +129,8 @@ def remove_gone(room: Room, now_ms: int) -> None:
             reason = RemovalReason.DISCONNECTED
         elif room.pulse.is_silent(peer, SILENCE_MS_MAX, now_ms):
             reason = RemovalReason.SILENT
+        elif peer in room.board.banned:
+            reason = RemovalReason.BANNED
         elif len(strikes) >= STRIKES_MAX:
             reason = RemovalReason.STRIKES
             room.hosting.struck = [*room.hosting.struck[1 - STRUCK_MAX :], peer]

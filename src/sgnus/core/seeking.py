@@ -21,6 +21,7 @@ from sgnus.messages.limits import (
     SEEK_MS,
 )
 from sgnus.messages.v1.types import (
+    CloseReason,
     JoinAnswer,
     JoinReason,
     OnPeerListChanged,
@@ -47,7 +48,26 @@ def is_seeking(node: NodeCore) -> bool:
         return False
     if node.room is None:
         return bool(node.jobs)
-    return _is_idle_seat(node, node.room) and bool(node.jobs)
+    return (_is_idle_seat(node, node.room) or _waits_alone(node, node.room)) and bool(node.jobs)
+
+
+def _waits_alone(node: NodeCore, room: Room) -> bool:
+    """We host a room in which all is done, and nobody else is here to verify it."""
+    alone = room.phase is Phase.HOST and len(room.roster.peers) == 1 and not room.seat.by_app
+    return alone and room.book.is_complete() and moving.waits_for_members(node, room)
+
+
+def _join_others(node: NodeCore, room: Room, now_ms: int) -> None:
+    """Two that wait alone must meet: who has the higher instance goes to the other, and anybody goes where work is. What we
+    did is held; our microjob is for whichever room comes to it.
+    """
+    lobby, here = node.jobs[room.seat.job], room.seat.instance
+    rooms = lobby.joinable(now_ms, with_work=True)
+    rooms += [x for x in lobby.joinable(now_ms, with_work=False) if x.announcement.instance < here]
+    if rooms:
+        moving.leave(node, CloseReason.EXPIRED, now_ms)
+        node.room = None
+        asking.ask(node, lobby, rooms[0], now_ms)
 
 
 def seek(node: NodeCore, now_ms: int) -> None:
@@ -62,6 +82,8 @@ def seek(node: NodeCore, now_ms: int) -> None:
     node.search.seek_ms = now_ms + SEEK_MS
     if node.room is None:
         _find_seat(node, now_ms)
+    elif _waits_alone(node, node.room):
+        _join_others(node, node.room, now_ms)
     elif _is_idle_seat(node, node.room) and _has_work_elsewhere(node, now_ms):
         moving.ask_to_go(node, node.room, now_ms)
 
@@ -96,9 +118,18 @@ def _wanted(node: NodeCore) -> list[Lobby]:
     lobbies = [
         lobby
         for lobby in node.jobs.values()
-        if lobby.facts.open and not lobby.facts.paused and not lobby.facts.processor.startswith("app:")
+        if lobby.facts.open
+        and not lobby.facts.paused
+        and not lobby.facts.processor.startswith("app:")
+        and not is_barred(node, lobby)
     ]
     return sorted(lobbies, key=lambda x: (-x.facts.priority, x.facts.created_ms, x.facts.job))
+
+
+def is_barred(node: NodeCore, lobby: Lobby) -> bool:
+    """The publisher of a job that wants proof knows too much for a seat in it; who was convicted gets none."""
+    facts, me = lobby.facts, node.pen.peer
+    return (facts.terms is not None and facts.publisher == me) or me in facts.banned
 
 
 def _is_idle_seat(node: NodeCore, room: Room) -> bool:

@@ -93,7 +93,11 @@ class JobView:
     """Microjob to the root that the author signed for it."""
     settled: Mapping[int, bytes] = field(repr=False)
     """Microjob to the digest of the receipt that a SGNUS node recorded."""
+    job: OpenedEntry | None = field(default=None, repr=False)
+    """The JOB entry itself."""
     rooms: tuple[RoomClaim, ...] = ()
+    banned: tuple[PeerId, ...] = ()
+    """Whom the author accuses, with proof: it decides about its own job alone."""
     frauds: tuple[FraudBody, ...] = ()
     contested: tuple[Contested, ...] = ()
 
@@ -269,10 +273,18 @@ def _view_of(shelf: Shelf) -> JobView:
         settled=MappingProxyType(
             {slot: one.body.receipt for slot, one in _best(shelf.of_kind(EntryKind.SETTLED)).items()}
         ),
+        job=job,
+        banned=_accused_by(shelf, job.author),
         rooms=tuple(sorted(rooms, key=lambda claim: (claim.microjob, claim.host))),
         frauds=tuple(opened.body for opened in shelf.of_kind(EntryKind.FRAUD)),
         contested=_contested(shelf),
     )
+
+
+def _accused_by(shelf: Shelf, author: PeerId) -> tuple[PeerId, ...]:
+    """Whom `author` accuses, in order."""
+    own = [opened.body.accused for opened in shelf.of_kind(EntryKind.FRAUD) if opened.author == author]
+    return tuple(PeerId(peer) for peer in sorted(dict.fromkeys(own)))
 
 
 def _best(ranked: list[OpenedEntry]) -> dict[int, OpenedEntry]:

@@ -8,6 +8,7 @@ signature is checked against the name alone. Source: libp2p specs, `peer-ids/pee
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final
 
 from nacl.exceptions import BadSignatureError
@@ -20,6 +21,7 @@ SEED_BYTES: Final = 32
 KEY_BYTES: Final = 32
 SIGNATURE_BYTES: Final = 64
 PEER_ID_CHARS: Final = 52
+KEYS_CACHED_MAX: Final = 4096
 _ALPHABET: Final = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 _VALUES: Final = {character: value for value, character in enumerate(_ALPHABET)}
 # Identity multihash (0x00) of 36 bytes: protobuf {Type = Ed25519 (1), Data = 32 bytes}.
@@ -61,6 +63,7 @@ def peer_id_bytes(peer_id: PeerId) -> bytes:
     return _PREFIX + public_key_of(peer_id)
 
 
+@lru_cache(maxsize=KEYS_CACHED_MAX)
 def public_key_of(peer_id: str) -> bytes:
     """The 32-byte Ed25519 public key inside a peer id; PeerFault for any other string."""
     if len(peer_id) != PEER_ID_CHARS:

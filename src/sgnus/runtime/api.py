@@ -60,7 +60,7 @@ from sgnus.runtime import results
 from sgnus.runtime.jobs import Job
 from sgnus.runtime.node import NodeParts
 from sgnus.runtime.status import OVER, StatusView
-from sgnus.runtime.submitting import plan_request, spool
+from sgnus.runtime.submitting import Publisher, plan_request, spool
 
 LIST_LIMIT: Final = 100
 VISIBLE: Final = "every member of a room sees the plaintext of the chunks that it processes"
@@ -178,7 +178,7 @@ class JobsCalls:
         """See `LocalApi`."""
         parts = self._parts
         spooled = await spool(
-            parts.jobs.folder, requests, parts.drivers.pool, parts.core.address, self._members()
+            parts.jobs.folder, requests, parts.drivers.pool, self._publisher(), self._members()
         )
         block_id = await parts.drivers.database.submit(EntryKind.JOB, None, spooled.body, spooled.expires_ms)
         await parts.background.watch.look(block_id)
@@ -222,7 +222,10 @@ class JobsCalls:
         if job.files is None:
             raise Conflict("Results of a job are streamed by the node that published it.")
         hub = self._parts.hub
-        async for piece in results.stream(job, hub, request.after, lambda: self._status.is_over(job)):
+        pieces = results.stream(
+            job, hub, request.after, lambda: self._status.is_over(job), provisional=request.provisional
+        )
+        async for piece in pieces:
             yield piece
 
     async def stream_events(self, request: StreamEventsRequest) -> AsyncIterator[StreamEventsReply]:
@@ -249,15 +252,22 @@ class JobsCalls:
         return GetStoryReply(lines=tuple(self._parts.hub.log(BlockId(job.view.block_id)).lines))
 
     async def get_receipts(self, request: GetReceiptsRequest) -> GetReceiptsReply:
-        """See `LocalApi`. Jobs run unverified so far, and have none."""
-        await self._job(request.job)
-        return GetReceiptsReply(receipts=())
+        """See `LocalApi`."""
+        job = await self._job(request.job)
+        store, prefix = self._parts.drivers.store, f"{job.view.block_id}/"
+        receipts = await store.facts("receipt", prefix)
+        by_microjob = sorted(receipts, key=lambda key: int(key.split("/")[1]))
+        return GetReceiptsReply(receipts=tuple(receipts[key] for key in by_microjob))
 
     async def _job(self, block_id: str) -> Job:
         job = await self._status.look(block_id)
         if job is None:
             raise NotFound(f"No job {block_id} is known to this node.")
         return job
+
+    def _publisher(self) -> Publisher:
+        pen = self._parts.core.pen
+        return Publisher(pen.peer, pen.vrf_key, self._parts.core.address)
 
     def _members(self) -> int:
         """Peers that may help, ourselves included."""

@@ -177,8 +177,9 @@ class Apps:
         room = self.rooms.get(asked.job, asked.microjob)
         if room is not None:
             room.working.pop(asked.sub_block, None)
-        root = self._hands.keep(job, asked.microjob, asked.instance, asked.sub_block, outputs)
-        done = SubBlockComputed(asked.instance, asked.sub_block, len(outputs), root, 0)
+        root, opening = self._hands.keep(job, asked.microjob, asked.instance, asked.sub_block, outputs)
+        hidden = opening if job.wants_proof else None
+        done = SubBlockComputed(asked.instance, asked.sub_block, len(outputs), root, 0, hidden)
         self._engine.put(done)
         key = (asked.instance, asked.sub_block)
         deadline = asyncio.get_running_loop().time() + HELD_S_MAX

@@ -11,14 +11,15 @@ from dataclasses import replace
 from typing import Final
 
 from sgnus.core.inputs import HeldLoaded, JobChanged, RoomHeard
+from sgnus.core.receipt import digest_of
 from sgnus.core.shelf import JobView, RoomClaim
 from sgnus.messages.errors import PeerFault, WorldFault
 from sgnus.messages.ids import BlockId
-from sgnus.messages.v1.types import RoomAnnouncement, SignedEnvelope
+from sgnus.messages.v1.types import Opening, RoomAnnouncement, SignedEnvelope
 from sgnus.runtime.drivers import Drivers
 from sgnus.runtime.engine import Engine
 from sgnus.runtime.events import EventHub
-from sgnus.runtime.jobs import Job, JobBook, places_of, unix_ms
+from sgnus.runtime.jobs import Job, JobBook, marks_of, places_of, unix_ms
 from sgnus.runtime.restoring import keep_entries, settle_held
 from sgnus.wire.codec import decode
 
@@ -83,7 +84,7 @@ class JobWatch:
             return None
         job = await self._jobs.update(view)
         # Read before the core hears of the job: a delivery must not come between the two, and be held again.
-        held = await self._load_held(job)
+        loaded = await self._load_held(job)
         facts = job.facts(self._address(view), unix_ms())
         known = block_id in self._entered or block_id in self._core.publications
         if known or (facts.open and self._has_room_for(view)):
@@ -92,8 +93,8 @@ class JobWatch:
             else:
                 self._entered.pop(block_id, None)
             self._engine.put(JobChanged(facts))
-            if held:
-                self._engine.put(HeldLoaded(block_id, held))
+            if loaded is not None and (loaded.held or loaded.turns):
+                self._engine.put(loaded)
             for claim in view.rooms:
                 if claim.expires_ms > unix_ms() and claim.host != self._core.pen.peer:
                     self._hear_claim(job, claim)
@@ -126,23 +127,46 @@ class JobWatch:
                 if view.block_id not in self._entered:
                     self.changed(view.block_id)
 
-    async def _load_held(self, job: Job) -> tuple[SignedEnvelope, ...]:
+    async def _load_held(self, job: Job) -> HeldLoaded | None:
         """Once a start, for jobs of ours: what we hold already, and where its outputs lie."""
         block_id = BlockId(job.view.block_id)
-        async with job.folder_lock:
-            if job.files is None or job.is_loaded:
-                return ()
-            held = await settle_held(block_id, job.files, self._drivers.store, self._core.pen)
+        async with job.folder.lock:
+            if job.files is None or job.folder.is_loaded:
+                return None
+            store, prefix = self._drivers.store, f"{block_id}/"
+            held = await settle_held(block_id, job.files, store, self._core.pen)
             job.places = places_of({key: record.place for key, record in held.items()})
-            job.is_loaded = True
-        known = [f"{block_id}/{place.microjob}/{place.sub_block}" for place in job.places]
-        return tuple(decode(SignedEnvelope, held[key].held) for key in known)
+            job.verified = marks_of(await store.facts("verified", prefix))
+            job.folder.is_loaded = True
+        known = [f"{prefix}{place.microjob}/{place.sub_block}" for place in job.places]
+        envelopes = tuple(decode(SignedEnvelope, held[key].held) for key in known)
+        return await self._with_proofs(job, HeldLoaded(block_id, envelopes))
+
+    async def _with_proofs(self, job: Job, loaded: HeldLoaded) -> HeldLoaded:
+        """What the commits hide, and what we said and checked in rounds before, where results are verified."""
+        if not job.wants_proof:
+            return loaded
+        store, prefix = self._drivers.store, f"{loaded.job}/"
+        openings = await store.facts("opening", prefix)
+        receipts = await store.facts("receipt", prefix)
+        turns = await store.facts("turn", prefix)
+        spoken = await store.facts("beacon", prefix)
+        return replace(
+            loaded,
+            openings=tuple((_microjob_in(key), decode(Opening, value)) for key, value in openings.items()),
+            receipts=tuple((_microjob_in(key), digest_of(value)) for key, value in receipts.items()),
+            turns=tuple(
+                (_microjob_in(key), int(key.rpartition("/")[2]), int.from_bytes(value, "big"))
+                for key, value in turns.items()
+            ),
+            spoken=tuple((key.split("/")[1], decode(SignedEnvelope, value)) for key, value in spoken.items()),
+        )
 
     async def _keep_entries(self, job: Job) -> None:
         """A disk that refuses now is tried again: the database has them meanwhile."""
         if job.files is not None:
             try:
-                async with job.folder_lock:
+                async with job.folder.lock:
                     await keep_entries(job, job.files, self._drivers.database)
             except WorldFault as fault:
                 LOG.warning("%s", fault)
@@ -181,3 +205,8 @@ class JobWatch:
             closing=False,
         )
         self._engine.put(RoomHeard(claim.host, said))
+
+
+def _microjob_in(key: str) -> int:
+    """Of a key `<job>/<microjob>...`."""
+    return int(key.split("/")[1])

@@ -17,9 +17,10 @@ from sgnus.adapters.processors.library import shipped_module
 from sgnus.core.inputs import JobFacts
 from sgnus.core.plan import Plan
 from sgnus.core.shelf import JobView
+from sgnus.core.terms import Terms
 from sgnus.crypto.digests import digest
 from sgnus.messages.errors import PeerFault, WorldFault
-from sgnus.messages.ids import BlockId, PeerId
+from sgnus.messages.ids import BlockId, NetworkId, PeerId
 from sgnus.messages.limits import MODULE_BYTES_MAX
 from sgnus.messages.v1.types import ExplicitChunks, JobBody, SignedEnvelope
 from sgnus.runtime.job_files import BODY, EXPLICIT, MODULE, JobFiles
@@ -50,25 +51,55 @@ class OutputPlace:
         return OutputPlace(microjob, sub_block, *numbers)
 
 
+@dataclass(frozen=True, slots=True)
+class VerifiedMark:
+    """A microjob of ours and the receipt that verifies it; `order` numbers them as they came, from 0."""
+
+    microjob: int
+    order: int
+    receipt: bytes
+
+    def pack(self) -> bytes:
+        return self.order.to_bytes(8, "big") + self.receipt
+
+
+@dataclass(slots=True)
+class FolderState:
+    """Of the folder of a job of ours. `kept`: what its entries said when they were kept: open, priority, paused;
+    `is_loaded`: what is held already is in the job's `places`.
+    """
+
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    kept: tuple[bool, int, bool] | None = None
+    is_loaded: bool = False
+
+
 @dataclass(slots=True)
 class Job:
     """One job as this node needs it to work on it."""
 
     view: JobView
     plan: Plan
+    terms: Terms | None = None
+    verified: list[VerifiedMark] = field(default_factory=list)
     module: bytes | None = None
     files: JobFiles | None = None
     places: list[OutputPlace] = field(default_factory=list)
     branches: dict[int, tuple[bytes, ...]] = field(default_factory=dict)
-    kept: tuple[bool, int, bool] | None = None
-    """What the entries in its folder said when they were kept: open, priority, paused."""
-    folder_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
-    is_loaded: bool = False
-    """Of a job of ours: what is held already is in `places`."""
+    folder: FolderState = field(default_factory=FolderState)
 
     @property
     def body(self) -> JobBody:
         return self.view.body
+
+    @property
+    def wants_proof(self) -> bool:
+        """Whether its results count only with a receipt."""
+        return self.terms is not None
+
+    def receipt_of(self, microjob: int) -> bytes | None:
+        """The digest of the receipt that verifies a microjob of ours."""
+        return next((mark.receipt for mark in self.verified if mark.microjob == microjob), None)
 
     def facts(self, address: SignedEnvelope | None, now_unix_ms: int) -> JobFacts:
         """What the core must know."""
@@ -81,12 +112,12 @@ class Job:
             sub_blocks=self.plan.sub_blocks,
             microjobs=self.plan.microjobs,
             deadline_ms=body.deadline_ms,
-            verify=body.policy.verify,
-            min_members=body.policy.min_members,
+            terms=self.terms,
             priority=view.priority,
             open=view.is_open and view.expires_ms > now_unix_ms,
             paused=view.paused,
             taken=frozenset(view.taken),
+            banned=view.banned,
             created_ms=body.created_ms,
             is_fresh=abs(now_unix_ms - body.created_ms) < FRESH_MS,
         )
@@ -95,8 +126,9 @@ class Job:
 class JobBook:
     """All jobs that this node has looked at."""
 
-    def __init__(self, folder: Path, me: PeerId, read_blob: READ_BLOB) -> None:
+    def __init__(self, folder: Path, me: PeerId, network: NetworkId, read_blob: READ_BLOB) -> None:
         self.folder = folder
+        self._network = network
         self._me = me
         self._read_blob = read_blob
         self._jobs: dict[BlockId, Job] = {}
@@ -123,7 +155,8 @@ class JobBook:
             if view.body.explicit_digest is not None:
                 explicit = await self._explicit(view, files)
             plan = Plan.of(view.body, explicit)
-            job = Job(view, plan)
+            terms = Terms.of(self._network, view.job, plan.chunks) if view.job is not None else None
+            job = Job(view, plan, terms)
             if files is not None:
                 job.files = JobFiles(files, plan)
             self._jobs[view.block_id] = job
@@ -209,3 +242,12 @@ def places_of(facts: Mapping[str, bytes]) -> list[OutputPlace]:
             raise WorldFault("a record of where outputs lie is damaged")
         found.append(OutputPlace.unpack(int(microjob), int(sub_block), value))
     return sorted(found, key=lambda place: place.order)
+
+
+def marks_of(facts: Mapping[str, bytes]) -> list[VerifiedMark]:
+    """Stored marks in their order; keys are `<job>/<microjob>`."""
+    marks = [
+        VerifiedMark(int(key.split("/")[1]), int.from_bytes(value[:8], "big"), value[8:])
+        for key, value in facts.items()
+    ]
+    return sorted(marks, key=lambda mark: mark.order)

@@ -14,6 +14,7 @@ from sgnus.adapters.peers.node import GrpcPeers, Self
 from sgnus.adapters.processors.pool import ProcessorPool
 from sgnus.adapters.store import SqliteStore
 from sgnus.core.node import NodeCore
+from sgnus.core.rounds import sat_before
 from sgnus.crypto.identity import Identity
 from sgnus.messages.errors import UserFault
 from sgnus.messages.ids import NetworkId, PeerId
@@ -41,6 +42,7 @@ from sgnus.runtime.network_file import (
 )
 from sgnus.runtime.pens import EnvelopePen
 from sgnus.runtime.performing import Moved, Performing
+from sgnus.runtime.proofs import Proofs
 from sgnus.runtime.publisher_run import PublisherRuns
 from sgnus.runtime.reach import hosts_told, multiaddrs_told
 from sgnus.runtime.restoring import restore_jobs
@@ -184,7 +186,7 @@ async def assemble(
     acquaintance = Acquaintance(pen.peer, drivers)
     addresses = AddressBook(identity, network_id, unix_ms, acquaintance.learned)
     inputs = Inputs(drivers.peers.calls)
-    jobs = JobBook(home.jobs_path, pen.peer, inputs.blob)
+    jobs = JobBook(home.jobs_path, pen.peer, network_id, inputs.blob)
     core = NodeCore.create(pen, _unaddressed(pen), options.workers, secrets.randbits(40))
     performing = Performing(drivers, hub, hearing)
     engine = Engine(core, performing.persist, performing.perform)
@@ -194,12 +196,15 @@ async def assemble(
     hands = Hands(worker, jobs, pen.peer, Secrets(identity.seed), engine.put)
     apps = Apps(engine, jobs, inputs, hands)
     watch = JobWatch(drivers, jobs, engine, hub)
+    proofs = Proofs(jobs, worker, hands, hub, engine.put)
+    proofs.connect(drivers.store, drivers.database.submit)
     performing.connect(
         Moved(
             receiving=receiving,
             hands=hands,
             deliveries=Deliveries(hands, drivers.peers.calls, publishing.store_here, engine.put),
             apps=apps,
+            proofs=proofs,
             runs=PublisherRuns(jobs, worker, hands, receiving, engine.put),
             engine=engine,
             jobs=jobs,
@@ -212,6 +217,7 @@ async def assemble(
     ]
     for notice in notices:
         LOG.warning("%s", notice)
+    core.rounds.over = sat_before(await drivers.store.facts("seal"))
     background = Background(hands, watch, publishing, acquaintance)
     return NodeParts(
         options, network, drivers, engine, jobs, hub, addresses, apps, hearing, background, notices

@@ -7,6 +7,7 @@ from collections import OrderedDict
 from typing import Final, TypeVar
 
 from sgnus.crypto.identity import Identity
+from sgnus.crypto.vrf import VrfKey, verify, vrf_seed_of
 from sgnus.messages.fields import Message
 from sgnus.messages.ids import NetworkId, PeerId
 from sgnus.messages.v1.types import SignedEnvelope, SignedKind
@@ -14,6 +15,7 @@ from sgnus.wire.envelope import open_envelope, seal
 
 M = TypeVar("M", bound=Message)
 OPENED_MAX: Final = 8_192
+PROVEN_MAX: Final = 1_024
 
 
 class EnvelopePen:
@@ -22,11 +24,30 @@ class EnvelopePen:
     def __init__(self, identity: Identity, network: NetworkId) -> None:
         self._identity = identity
         self._network = network
+        self._vrf = VrfKey.from_seed(vrf_seed_of(identity.seed))
+        self._proven: OrderedDict[tuple[bytes, bytes, bytes], bytes | None] = OrderedDict()
         self._opened: OrderedDict[tuple[bytes, str, bytes], Message] = OrderedDict()
 
     @property
     def peer(self) -> PeerId:
         return self._identity.peer_id
+
+    @property
+    def vrf_key(self) -> bytes:
+        return self._vrf.public_key
+
+    def prove(self, alpha: bytes) -> bytes:
+        """Our VRF proof over `alpha`."""
+        return self._vrf.prove(alpha)
+
+    def check_proof(self, key: bytes, alpha: bytes, proof: bytes) -> bytes | None:
+        """The output of a proof by the holder of `key`, or None; what was checked once is not checked again."""
+        checked = (key, alpha, proof)
+        if checked not in self._proven:
+            self._proven[checked] = verify(key, alpha, proof)
+            if len(self._proven) > PROVEN_MAX:
+                self._proven.popitem(last=False)
+        return self._proven[checked]
 
     def sign(self, kind: SignedKind, message: Message) -> SignedEnvelope:
         """`message`, signed by this node for its network."""

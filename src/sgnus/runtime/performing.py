@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from sgnus.runtime.events import EventHub
     from sgnus.runtime.hearing import Hearing
     from sgnus.runtime.jobs import Job, JobBook, OutputPlace
+    from sgnus.runtime.proofs import Proofs
     from sgnus.runtime.publisher_run import PublisherRuns
     from sgnus.runtime.serving import Receiving
     from sgnus.runtime.work import Deliveries, Hands
@@ -37,6 +38,7 @@ class Moved:
     deliveries: Deliveries
     apps: Apps
     runs: PublisherRuns
+    proofs: Proofs
     engine: Engine
     jobs: JobBook
 
@@ -85,6 +87,10 @@ class Performing:
             fx.AnswerHeld: moved.receiving.answer,
             fx.RunHere: moved.runs.run,
             fx.PublishEntry: self._publish,
+            fx.Reexecute: moved.proofs.reexecute,
+            fx.Accuse: moved.proofs.accuse,
+            fx.Voided: moved.proofs.void,
+            fx.Verified: moved.proofs.verified,
             fx.AnswerApp: apps.answer,
             fx.Blame: lambda blamed: self._hearing.blame(blamed.peer, blamed.reason),
             fx.RoomLeft: apps.rooms.room_left,
@@ -99,7 +105,10 @@ class Performing:
 
     async def persist(self, facts: Sequence[fx.Persist]) -> None:
         """Make facts durable; with a HELD, first where its outputs lie. WorldFault if the disk refuses."""
-        held = {fact.key: fact.value for fact in facts if fact.namespace == "held"}
+        held = {fact.key: fact.value for fact in facts if fact.namespace == "held" and fact.value}
+        void = [fact.key for fact in facts if fact.namespace == "held" and not fact.value]
+        if void:
+            await self._store.put_facts("held", dict.fromkeys(void, b""))
         if held:
             await self._persist_held(held)
         rest: dict[str, dict[str, bytes]] = {}

@@ -49,7 +49,7 @@ async def restore_jobs(folder: Path, database: Database, network: NetworkId, me:
 async def keep_entries(job: Job, files: JobFiles, database: Database) -> None:
     """See that the job's folder has the newest of its entries, durably. Faults: WorldFault."""
     said = (job.view.is_open, job.view.priority, job.view.paused)
-    if job.kept == said:
+    if job.folder.kept == said:
         return
     has_failed = job.view.done is not None and job.view.done.status is DoneStatus.FAILED
     kinds = (*KEPT_KINDS, EntryKind.DONE) if has_failed else KEPT_KINDS
@@ -58,14 +58,17 @@ async def keep_entries(job: Job, files: JobFiles, database: Database) -> None:
         await asyncio.to_thread(_replace, files.folder / ENTRIES, write_records(iter(entries)))
     except OSError as error:
         raise WorldFault(f"cannot write {files.folder / ENTRIES}: {error.strerror}") from error
-    job.kept = said
+    job.folder.kept = said
 
 
 async def settle_held(block_id: BlockId, files: JobFiles, store: Store, pen: Pen) -> dict[str, HeldRecord]:
-    """What is HELD of a job of ours, by key: the store's and the folder's become the same. Faults: WorldFault."""
+    """What is HELD of a job of ours, by key: the store's and the folder's become the same. Faults: WorldFault.
+
+    An empty HELD in the store is one that was found false and taken back; the folder's does not count then.
+    """
     held = await store.facts("held", f"{block_id}/")
     places = await store.facts("outputs", f"{block_id}/")
-    stored = {key: HeldRecord(key, places[key], held[key]) for key in places if key in held}
+    stored = {key: HeldRecord(key, places[key], held[key]) for key in places if held.get(key)}
     logged = {record.key: record for record in await asyncio.to_thread(files.held.read)}
     size = _size_of(files.folder / OUTPUTS)
     lost = {key: one for key, one in logged.items() if key not in held and _is_ours(one, block_id, size, pen)}

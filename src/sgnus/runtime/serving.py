@@ -23,12 +23,14 @@ from sgnus.messages.limits import DATA_BYTES_TYPICAL
 from sgnus.messages.v1.types import (
     ExchangeAddressesReply,
     ExchangeAddressesRequest,
+    Opening,
     OutputsHeader,
     ProcessedRecord,
     ReadBlobRequest,
     ReadBranchReply,
     ReadBranchRequest,
     ReadChunksRequest,
+    SignedEnvelope,
     SignedKind,
     WriteOutputsReply,
 )
@@ -151,12 +153,19 @@ class Publishing:
             )
             if root != record.root:
                 raise PeerFault("the bytes do not have the root of the signed record")
-            return await self._store(job, record, peer, (data,))
+            opening = Opening(
+                instance=instance,
+                sub_block=record.sub_block,
+                salt_seed=header.salt_seed,
+                digests=header.digests,
+            )
+            return await self._store(job, header.record, opening, (data,))
 
     async def _store(
-        self, job: Job, record: ProcessedRecord, member: PeerId, outputs: Sequence[bytes | memoryview]
+        self, job: Job, signed: SignedEnvelope, opening: Opening, outputs: Sequence[bytes | memoryview]
     ) -> WriteOutputsReply:
         """Append to the job's log, then let the core hold it. WorldFault if the disk refuses."""
+        record, member = self._pen.open(signed, SignedKind.RECORD, ProcessedRecord), PeerId(signed.author)
         if job.files is None:
             raise PeerFault("this node does not publish that job")
         place = None
@@ -173,15 +182,18 @@ class Publishing:
                 sub_block=record.sub_block,
                 member=member,
                 root=record.root,
+                record=signed,
+                opening=opening,
             )
 
         key = f"{record.job}/{record.microjob}/{record.sub_block}/{member}/{record.instance}"
         return await self._receiving.hold(stored, key, place)
 
-    async def store_here(self, asked: fx.Deliver, outputs: Sequence[bytes]) -> WriteOutputsReply:
+    async def store_here(
+        self, asked: fx.Deliver, outputs: Sequence[bytes], opening: Opening
+    ) -> WriteOutputsReply:
         """What we processed ourselves for a job of ours."""
-        record = self._pen.open(asked.record, SignedKind.RECORD, ProcessedRecord)
-        return await self._store(self._jobs.own(asked.job), record, self._pen.peer, outputs)
+        return await self._store(self._jobs.own(asked.job), asked.record, opening, outputs)
 
     def _is_held(self, record: ProcessedRecord) -> bool:
         """The sub-block was delivered already, by whomever."""

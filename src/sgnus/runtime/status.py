@@ -67,7 +67,8 @@ class StatusView:
             failed = view.done.status is DoneStatus.FAILED
             return JobState.FAILED if failed else JobState.COMPLETED
         if job.files is not None and len(job.places) == job.plan.sub_blocks:
-            return JobState.COMPLETED
+            is_proven = len(job.verified) == job.plan.microjobs
+            return JobState.COMPLETED if is_proven or not job.wants_proof else JobState.VERIFYING
         if view.expires_ms <= unix_ms():
             return JobState.FAILED
         if job.places or view.taken:
@@ -121,7 +122,7 @@ class StatusView:
     async def look(self, block_id: str) -> Job | None:
         """A job that the node may not have looked at yet. None when there is no such job."""
         known = self._parts.jobs.get(BlockId(block_id))
-        if known is not None and (known.files is None or known.is_loaded):
+        if known is not None and (known.files is None or known.folder.is_loaded):
             return known
         try:
             return await self._parts.background.watch.look(BlockId(block_id))
@@ -162,13 +163,18 @@ class StatusView:
         if view.expires_ms <= unix_ms():
             return "the job expired"
         if self.state(job) is JobState.PENDING:
+            if job.terms is not None:
+                return f"it waits for {job.terms.policy.min_members} other nodes, to be verified by; --verify none needs none"
             return "it waits for a node that can process it"
         return ""
 
     def _waits_for_help(self, job: Job) -> bool:
         """Nobody that we know of could work on it: no workers here, no peers."""
         is_app = job.body.processor.id.startswith("app:")
-        alone = len(self._parts.core.neighbours) <= 1
+        others = len(self._parts.core.neighbours) - 1
+        if job.terms is not None and job.files is not None and others < job.terms.policy.min_members:
+            return True
+        alone = others < 1
         return is_app or (alone and not self._parts.options.workers)
 
 

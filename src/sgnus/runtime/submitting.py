@@ -17,6 +17,7 @@ from sgnus.core.cut import choose_plan, output_of
 from sgnus.core.plan import Plan
 from sgnus.crypto.digests import digest
 from sgnus.messages.errors import UserFault, WorldFault
+from sgnus.messages.ids import PeerId
 from sgnus.messages.limits import ENTRY_LIFE_MS_MAX, MODULE_BYTES_MAX
 from sgnus.messages.v1.types import (
     Cut,
@@ -39,6 +40,8 @@ PROFILE: Final = 50
 """wasmtime's major version, with the settings of docs/protocol/processor.md."""
 LIFE_MS: Final = 24 * 3600 * 1000
 DEADLINE_MS: Final = 60_000
+SAMPLES_PERMILLE: Final = 100
+MEMBERS_MIN: Final = 2
 ATTEMPTS_SPACE_BYTES: Final = 64 * 1024 * 1024
 
 
@@ -51,6 +54,16 @@ class Planned:
     output: OutputSpec
     cut: Cut
     plan: Plan
+    policy: Policy
+
+
+@dataclass(frozen=True, slots=True)
+class Publisher:
+    """Who signs the job, and is its beacon."""
+
+    peer: PeerId
+    vrf_key: bytes
+    address: SignedEnvelope
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +78,7 @@ class Spooled:
 
 def plan_request(request: JobRequest, members: int) -> Planned:
     """Check a request and plan it. UserFault: one sentence on what is wrong."""
-    policy = request.policy
-    if policy.verify not in (Verify.NONE, Verify.UNSPECIFIED):
-        raise UserFault("Verification is not part of this release: submit with --verify none.")
+    policy = policy_of(request)
     given = {one.name: one.value for one in request.parameters}
     if len(given) != len(request.parameters):
         raise UserFault("A parameter is given twice.")
@@ -81,14 +92,29 @@ def plan_request(request: JobRequest, members: int) -> Planned:
     values = chosen.parameters
     parameters = tuple(Parameter(name=one, value=values[one]) for one in sorted(values))
     processor = Processor(id=chosen.id, parameters=parameters, profile=PROFILE)
-    return Planned(adjusted, processor, output, cut, plan)
+    return Planned(adjusted, processor, output, cut, plan, policy)
+
+
+def policy_of(request: JobRequest) -> Policy:
+    """How the job is verified: as asked, within what can be. UserFault says what cannot."""
+    asked = request.policy
+    if asked.verify in (Verify.NONE, Verify.UNSPECIFIED):
+        return Policy(verify=Verify.NONE, samples_permille=0, verifiers=0, min_members=1)
+    if request.processor.startswith("app:"):
+        raise UserFault("What an app processes cannot be run again by others: submit it with --verify none.")
+    is_full = asked.verify is Verify.FULL
+    permille = 1000 if is_full else (asked.samples_permille or SAMPLES_PERMILLE)
+    members = max(MEMBERS_MIN, asked.min_members)
+    return Policy(
+        verify=asked.verify, samples_permille=permille, verifiers=max(1, asked.verifiers), min_members=members
+    )
 
 
 async def spool(
     jobs: Path,
     requests: AsyncIterator[SubmitJobRequest],
     pool: ProcessorPool | None,
-    address: SignedEnvelope,
+    publisher: Publisher,
     members: int,
 ) -> Spooled:
     """Take a submission's stream to disk and hash it. UserFault, WorldFault; what was written is removed then."""
@@ -99,7 +125,7 @@ async def spool(
         raise WorldFault(f"cannot make a folder in {jobs}: {error.strerror}") from error
     try:
         planned, module = await _receive(folder, requests, pool, members)
-        return await asyncio.to_thread(_complete, folder, planned, module, address)
+        return await asyncio.to_thread(_complete, folder, planned, module, publisher)
     except OSError as error:
         shutil.rmtree(folder, ignore_errors=True)
         raise WorldFault(f"The job cannot be stored in {jobs}: {error.strerror}.") from error
@@ -176,7 +202,7 @@ async def _checked_module(planned: Planned, module: bytes, pool: ProcessorPool |
     return None
 
 
-def _complete(folder: Path, planned: Planned, module: bytes | None, address: SignedEnvelope) -> Spooled:
+def _complete(folder: Path, planned: Planned, module: bytes | None, publisher: Publisher) -> Spooled:
     """Hash, and write what the input alone does not say."""
     request, plan, processor = planned.request, planned.plan, planned.processor
     digests = digest_chunks(folder / INPUT, plan)
@@ -192,6 +218,7 @@ def _complete(folder: Path, planned: Planned, module: bytes | None, address: Sig
             id=f"wasm:{digest(module).hex()}", parameters=processor.parameters, profile=PROFILE
         )
     now_ms = unix_ms()
+    is_proved = planned.policy.verify is not Verify.NONE
     body = JobBody(
         name=request.name,
         processor=processor,
@@ -202,10 +229,12 @@ def _complete(folder: Path, planned: Planned, module: bytes | None, address: Sig
         manifest_root=Manifest.of(plan, digests).tree.root,
         module_digest=digest(module) if module is not None else None,
         deadline_ms=request.deadline_ms or DEADLINE_MS,
-        policy=Policy(verify=Verify.NONE, samples_permille=0, verifiers=0, min_members=1),
+        policy=planned.policy,
+        beacon=publisher.peer if is_proved else None,
+        beacon_vrf_key=publisher.vrf_key if is_proved else None,
         nonce=secrets.token_bytes(16),
         created_ms=now_ms,
-        address=encode(address),
+        address=encode(publisher.address),
     )
     (folder / BODY).write_bytes(encode(body))
     _sync(folder)

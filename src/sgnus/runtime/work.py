@@ -9,7 +9,7 @@ import asyncio
 import hashlib
 import hmac
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, fields
 from operator import attrgetter
 from typing import Any, Final
@@ -17,13 +17,21 @@ from typing import Any, Final
 from sgnus.adapters.processors.pool import ProcessorPool
 from sgnus.core import effects as fx
 from sgnus.core.inputs import DeliveryEnded, Input, SubBlockComputed, SubBlockFailed
+from sgnus.core.plan import Plan
 from sgnus.core.processors import chunk_ms_max
 from sgnus.crypto.commits import commit_root_of
 from sgnus.crypto.digests import digest
 from sgnus.messages.errors import OurFault, PeerFault, UserFault, WorldFault
 from sgnus.messages.ids import BlockId, InstanceId, PeerId
 from sgnus.messages.limits import DATA_BYTES_TYPICAL
-from sgnus.messages.v1.types import OutputsHeader, ReturnReason, SignedEnvelope, WriteOutputsReply
+from sgnus.messages.v1.types import (
+    JobBody,
+    Opening,
+    OutputsHeader,
+    ReturnReason,
+    SignedEnvelope,
+    WriteOutputsReply,
+)
 from sgnus.ports import (
     Abandoned,
     ChunkTask,
@@ -42,7 +50,7 @@ from sgnus.runtime.jobs import Job, JobBook
 LOG: Final = logging.getLogger("sgnus.work")
 _SHAPE: Final = attrgetter(*(field.name for field in fields(ChunkTask) if field.name != "input"))
 Key = tuple[InstanceId, int]
-StoreHere = Callable[[fx.Deliver, Sequence[bytes]], Awaitable[WriteOutputsReply]]
+StoreHere = Callable[[fx.Deliver, Sequence[bytes], Opening], Awaitable[WriteOutputsReply]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +58,7 @@ class Kept:
     """Computed outputs that are not delivered yet."""
 
     outputs: Sequence[bytes]
-    digests: bytes
-    salt_seed: bytes
+    opening: Opening
 
 
 class Secrets:
@@ -62,6 +69,17 @@ class Secrets:
 
     def salt_seed(self, instance: InstanceId, sub_block: int) -> bytes:
         return hmac.digest(self._key, f"{instance}/{sub_block}".encode(), hashlib.sha256)
+
+
+def task_for(
+    body: JobBody, plan: Plan, module: bytes, inputs: Mapping[int, memoryview | bytes]
+) -> SubBlockTask:
+    """Chunks of a job, by their numbers, ready to run."""
+    tasks = [ChunkTask(data, *_SHAPE(plan.chunk(index).task)) for index, data in inputs.items()]
+    parameters = {one.name: one.value for one in body.processor.parameters}
+    return SubBlockTask(
+        module, parameters, tasks, ProcessorLimits(chunk_ms_max=chunk_ms_max(body.deadline_ms))
+    )
 
 
 class Worker:
@@ -82,13 +100,18 @@ class Worker:
             module = await self._jobs.module(job)
         except (PeerFault, WorldFault) as error:
             raise InputMissing(f"the module cannot be read: {error}") from error
-        tasks = [
-            ChunkTask(piece, *_SHAPE(job.plan.chunk(index).task))
-            for piece, index in zip(data, chunks, strict=True)
-        ]
-        parameters = {one.name: one.value for one in job.body.processor.parameters}
-        limits = ProcessorLimits(chunk_ms_max=chunk_ms_max(job.body.deadline_ms))
-        return SubBlockTask(module, parameters, tasks, limits), chunks
+        return task_for(job.body, job.plan, module, dict(zip(chunks, data, strict=True))), chunks
+
+    async def run_some(
+        self, job: Job, instance: InstanceId, place: tuple[int, int], wanted: Sequence[int]
+    ) -> Outcome:
+        """The outputs of these chunks of a sub-block alone, from inputs read anew. Faults: InputMissing."""
+        task, chunks = await self.task_of(job, place[0], instance, place[1])
+        some = [task.chunks[chunk - chunks.start] for chunk in wanted]
+        try:
+            return await self._run_anywhere(SubBlockTask(task.module, task.parameters, some, task.limits))
+        except UserFault as fault:
+            return Abandoned(str(fault))
 
     async def run(self, job: Job, microjob: int, instance: InstanceId, sub_block: int) -> Outcome:
         """The outputs, or why there are none. Faults: InputMissing."""
@@ -156,15 +179,17 @@ class Hands:
 
     def keep(
         self, job: Job, microjob: int, instance: InstanceId, sub_block: int, outputs: Sequence[bytes]
-    ) -> bytes:
-        """Keep outputs for delivery; returns the root that they are committed to."""
+    ) -> tuple[bytes, Opening]:
+        """Keep outputs for delivery; returns the root that they are committed to, and what it hides."""
         chunks = job.plan.chunks_of(microjob, sub_block)
         digests = [digest(output) for output in outputs]
         seed = self._secrets.salt_seed(instance, sub_block)
-        self.kept[instance, sub_block] = Kept(outputs, b"".join(digests), seed)
-        return commit_root_of(
+        opening = Opening(instance=instance, sub_block=sub_block, salt_seed=seed, digests=b"".join(digests))
+        self.kept[instance, sub_block] = Kept(outputs, opening)
+        root = commit_root_of(
             BlockId(job.view.block_id), instance, self.me, seed=seed, chunks=chunks, digests=digests
         )
+        return root, opening
 
     async def close(self) -> None:
         """Cancel all and wait for it."""
@@ -188,11 +213,18 @@ class Hands:
             self._fail(asked, ReturnReason.ABANDONED, str(fault))
             return
         if isinstance(outcome, Computed):
-            root = self.keep(job, asked.microjob, asked.instance, asked.sub_block, outcome.outputs)
+            root, opening = self.keep(job, asked.microjob, asked.instance, asked.sub_block, outcome.outputs)
             elapsed_ms = now_ms() - started_ms
             self._running.pop((asked.instance, asked.sub_block), None)
             self._put(
-                SubBlockComputed(asked.instance, asked.sub_block, len(outcome.outputs), root, elapsed_ms)
+                SubBlockComputed(
+                    asked.instance,
+                    asked.sub_block,
+                    len(outcome.outputs),
+                    root,
+                    elapsed_ms,
+                    opening if job.wants_proof else None,
+                )
             )
         elif isinstance(outcome, Trapped):
             self._fail(asked, ReturnReason.TRAPPED, f"chunk {outcome.chunk}: {outcome.reason}")
@@ -225,10 +257,12 @@ class Deliveries:
         kept = self._hands.kept.get((asked.instance, asked.sub_block))
         held: SignedEnvelope | None = None
         if kept is not None:
-            header = OutputsHeader(record=asked.record, salt_seed=kept.salt_seed, digests=kept.digests)
+            header = OutputsHeader(
+                record=asked.record, salt_seed=kept.opening.salt_seed, digests=kept.opening.digests
+            )
             try:
                 if asked.publisher == self._hands.me:
-                    reply = await self._store_here(asked, kept.outputs)
+                    reply = await self._store_here(asked, kept.outputs, kept.opening)
                 else:
                     reply = await self._calls.write_outputs(asked.publisher, header, _pieces(kept.outputs))
                 held = reply.held

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from sgnus.messages.errors import UserFault
+from sgnus.messages.v1.types import Verify
 from sgnus.sim.run import Verdict, judge, setting_of
 from sgnus.sim.setting import FAULTS, PEERS_MAX, PEERS_MIN, Setting
 
@@ -43,6 +44,8 @@ def _setting(seed: int, chosen: dict[str, Any]) -> Setting:
         sub_blocks=chosen["sub_blocks"] or own.sub_blocks,
         faults=faults_of(chosen["faults"]),
         trace=chosen["trace"],
+        verify=Verify[chosen["verify"].upper()],
+        liars=chosen["liars"],
     )
 
 
@@ -68,6 +71,16 @@ def _show(verdict: Verdict, *, trace: bool) -> None:
 @click.option("--faults", default="all", show_default=True, help=f"all, none, or some of {','.join(FAULTS)}.")
 @click.option(
     "--count", type=click.IntRange(1), default=1, show_default=True, help="How many seeds, one after another."
+)
+@click.option(
+    "--verify",
+    type=click.Choice(["none", "sample", "full"]),
+    default="none",
+    show_default=True,
+    help="How the job is verified.",
+)
+@click.option(
+    "--liars", type=click.IntRange(0, PEERS_MAX), default=0, show_default=True, help="Peers that lie."
 )
 @click.option("--trace", is_flag=True, help="Tell every input and effect, also where no law is broken.")
 @click.option("--json", "as_json", is_flag=True, help="One object a seed.")

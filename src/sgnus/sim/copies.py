@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from dataclasses import replace
 
 from sgnus.core.inputs import Input, JobChanged, JobFacts, RoomHeard
 from sgnus.core.shelf import RoomClaim, Shelf
+from sgnus.core.terms import Terms
 from sgnus.messages.errors import OurFault, PeerFault
 from sgnus.messages.fields import Message
 from sgnus.messages.ids import BlockId, NetworkId, PeerId
@@ -65,7 +67,7 @@ class Copies:
             NETWORK,
             EntryKind.JOB,
             None,
-            _job_body(self._setting, address),
+            _job_body(self._setting, publisher, address),
             seq=0,
             expires=JOB_LIFE_MS,
         )
@@ -145,12 +147,16 @@ class Copies:
             sub_blocks=self._setting.sub_blocks,
             microjobs=(self._setting.sub_blocks + 9) // 10,
             deadline_ms=view.body.deadline_ms,
-            verify=Verify.NONE,
-            min_members=1,
+            terms=self._terms(shelf),
+            banned=tuple(self._name_of(peer) for peer in view.banned),
             open=view.is_open,
             taken=frozenset(view.taken),
             is_fresh=is_fresh,
         )
+
+    def _terms(self, shelf: Shelf) -> Terms | None:
+        terms = Terms.of(NETWORK, shelf.job, self._setting.sub_blocks)
+        return replace(terms, publisher=self._name_of(terms.publisher)) if terms is not None else None
 
     def _as_announcement(self, facts: JobFacts, claim: RoomClaim) -> RoomAnnouncement:
         """A ROOM entry lets newcomers ask before the lobby answers; it says nothing of what became of the room."""
@@ -197,7 +203,8 @@ class Copies:
             self.take(peer, raw)
 
 
-def _job_body(setting: Setting, address: SignedEnvelope) -> JobBody:
+def _job_body(setting: Setting, publisher: Peer, address: SignedEnvelope) -> JobBody:
+    is_proved = setting.verify is not Verify.NONE
     return JobBody(
         name="simulated",
         processor=Processor(id="builtin:invert@1", parameters=(), profile=50),
@@ -206,7 +213,14 @@ def _job_body(setting: Setting, address: SignedEnvelope) -> JobBody:
         output=OutputSpec(dtype="uint8"),
         manifest_root=bytes(32),
         deadline_ms=setting.deadline_ms,
-        policy=Policy(verify=Verify.NONE, samples_permille=0, verifiers=1, min_members=1),
+        policy=Policy(
+            verify=setting.verify,
+            samples_permille=100 if is_proved else 0,
+            verifiers=1,
+            min_members=2 if is_proved else 1,
+        ),
+        beacon=publisher.identity.peer_id if is_proved else None,
+        beacon_vrf_key=publisher.pen.vrf_key if is_proved else None,
         nonce=setting.seed.to_bytes(16, "big"),
         created_ms=0,
         address=encode(address),

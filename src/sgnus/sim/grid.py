@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from sgnus.core import inputs as ins
 from sgnus.core.node import NodeCore
+from sgnus.core.receipt import digest_of
+from sgnus.core.rounds import sat_before
 from sgnus.crypto.identity import Identity
-from sgnus.messages.ids import PeerId
-from sgnus.messages.v1.types import (
-    SignedEnvelope,
-)
+from sgnus.messages.ids import BlockId, PeerId
+from sgnus.messages.v1.types import Opening, SignedEnvelope
 from sgnus.sim.agenda import Agenda
 from sgnus.sim.peer import Peer, Process
 from sgnus.sim.pens import CheapPen, Opened, address_of
@@ -25,6 +25,22 @@ from sgnus.sim.weather import Weather
 from sgnus.wire.codec import decode
 
 LOOK_MS = 1_000
+
+
+def held_of(job: BlockId, facts: Mapping[tuple[str, str], bytes]) -> ins.HeldLoaded | None:
+    """What a publisher's disk says of its job."""
+    by: dict[str, list[tuple[list[str], bytes]]] = {}
+    for (space, key), value in facts.items():
+        if value:
+            by.setdefault(space, []).append((key.split("/"), value))
+    held = tuple(decode(SignedEnvelope, value) for _, value in by.get("held", []))
+    spoken = tuple((key[1], decode(SignedEnvelope, value)) for key, value in by.get("beacon", []))
+    openings = tuple((int(key[1]), decode(Opening, value)) for key, value in by.get("opening", []))
+    receipts = tuple((int(key[1]), digest_of(value)) for key, value in by.get("receipt", []))
+    turns = tuple(
+        (int(key[1]), int(key[2]), int.from_bytes(value, "big")) for key, value in by.get("turn", [])
+    )
+    return ins.HeldLoaded(job, held, openings, receipts, turns, spoken) if by else None
 
 
 class Grid:
@@ -69,6 +85,7 @@ class Grid:
         peer.run += 1
         salt = self.dice.randrange(1 << 30)
         core = NodeCore.create(peer.pen, address_of(peer.pen), 1, salt)
+        core.rounds.over = sat_before(key for space, key in peer.disk.facts if space == "seal")
         peer.process = Process(core, busy_ms=self.agenda.now_ms)
         self.steps.laws.restarted(peer)
         self.steps.tell(peer.name, "starts" if peer.run == 1 else "starts again")
@@ -76,10 +93,9 @@ class Grid:
         if peer.disk.shelf is None:
             return
         self.steps.copies.tell(peer)
-        held = [value for (space, _key), value in peer.disk.facts.items() if space == "held"]
-        if held:
-            envelopes = tuple(decode(SignedEnvelope, value) for value in held)
-            self.steps.give(peer, ins.HeldLoaded(self.steps.copies.job, envelopes))
+        loaded = held_of(self.steps.copies.job, peer.disk.facts)
+        if loaded is not None:
+            self.steps.give(peer, loaded)
 
     def crash(self, peer: Peer) -> None:
         """Its process is killed; its disk stays."""

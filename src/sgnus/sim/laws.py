@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -16,8 +16,10 @@ from sgnus.messages.v1.types import (
     HeldNotice,
     MemberList,
     PublisherView,
+    Receipt,
     Records,
     SignedEnvelope,
+    Verify,
 )
 from sgnus.sim.peer import Peer
 from sgnus.sim.plane import root_of
@@ -34,6 +36,8 @@ LAWS: Final = {
     "founding": "Of two living instances of one microjob that hear each other, one ends.",
     "result": "Every sub-block ends with exactly one HELD, and with the right root.",
     "durability": "What the publisher told to be HELD lies on its disk, whatever crashed since.",
+    "proof": "Each microjob has a receipt, and what it verifies is right: with full verification, against one liar.",
+    "justice": "Nobody is accused but who signed a falsehood.",
     "repetition": "A host never leases what it knows to be held.",
     "news": "A host never leases what its publisher holds for long, if the two were in touch all the time.",
     "thrift": "Without faults no sub-block is leased twice within an instance.",
@@ -67,6 +71,7 @@ class Laws:
     held: dict[tuple[int, int], SignedEnvelope] = field(default_factory=dict)
     known: dict[PeerId, dict[tuple[InstanceId, int], None]] = field(default_factory=dict)
     rivals_ms: dict[str, int] = field(default_factory=dict)
+    is_liar: Callable[[PeerId], bool] = lambda _peer: False
     persisted_ms: dict[tuple[int, int], int] = field(default_factory=dict)
     in_touch_ms: dict[PeerId, int] = field(default_factory=dict)
     blames: int = 0
@@ -92,8 +97,12 @@ class Laws:
 
     def effect(self, peer: Peer, effect: fx.Effect, now_ms: int) -> None:
         """One effect of one step, before it is performed."""
+        if isinstance(effect, fx.Accuse) and not self.is_liar(effect.accused):
+            raise Broken("justice", f"{peer.name} accuses {effect.accused}")
         if isinstance(effect, fx.Blame):
             self.blames += 1
+            if self.is_liar(effect.peer):
+                return
             raise Broken("honesty", f"{peer.name} blames {effect.peer}: {effect.reason}")
         if isinstance(effect, fx.ProcessingStarted):
             core = peer.core
@@ -105,7 +114,10 @@ class Laws:
                 raise Broken("repetition", f"{peer.name} leases {key[1]} of {effect.microjob}")
             if is_host:
                 self._is_news(peer, (effect.microjob, effect.sub_block), now_ms)
-        if isinstance(effect, fx.Persist) and effect.namespace == "held":
+        if isinstance(effect, fx.Persist) and effect.namespace == "held" and not effect.value:
+            _job, microjob, sub_block = effect.key.split("/")
+            self.persisted_ms.pop((int(microjob), int(sub_block)), None)
+        if isinstance(effect, fx.Persist) and effect.namespace == "held" and effect.value:
             envelope = decode(SignedEnvelope, effect.value)
             self._is_one(envelope)
             held = decode(Held, envelope.payload)
@@ -120,9 +132,12 @@ class Laws:
         """What was signed by a process that died before it was durable was never told, and does not count."""
         held = decode(Held, envelope.payload)
         place = (held.microjob, held.sub_block)
+        known = self.held.get(place)
+        if known is not None and (decode(Held, known.payload).turn or 0) < (held.turn or 0):
+            self.held[place] = envelope  # The one before was false, and was taken back.
         if self.held.setdefault(place, envelope) != envelope:
             raise Broken("result", f"there are two HELDs of {place}")
-        if held.root != root_of(*place):
+        if self.setting.verify is Verify.NONE and held.root != root_of(*place):
             raise Broken("result", f"the HELD of {place} has a wrong root")
 
     def _is_on_disk(self, peer: Peer, envelope: SignedEnvelope) -> None:
@@ -182,11 +197,13 @@ class Laws:
     ) -> None:
         """The job is over, and the last words were said."""
         self._results(publisher, job)
+        if self.setting.verify is not Verify.NONE:
+            self._proofs(publisher, job)
         digests = {tuple(sorted(peer.disk.entries)) for peer in peers.values()}
         views = {peer.disk.shelf.view().state if peer.disk.shelf else None for peer in peers.values()}
         if len(digests) != 1 or len(views) != 1:
             raise Broken("convergence", f"there are {len(digests)} sets and {len(views)} states")
-        if not self.setting.faults:
+        if not self.setting.faults and not self.setting.liars:
             twice = {key: count for key, count in starts.items() if count > 1}
             if twice:
                 raise Broken("thrift", f"leased more than once: {twice}")
@@ -202,6 +219,22 @@ class Laws:
             ):
                 parts = (core.room is not None, list(core.outbox.parcels), list(core.links.wanted))
                 raise Broken("quiet", f"{peer.name} still has (room, parcels, links) {parts}")
+
+    def _proofs(self, publisher: Peer, job: BlockId) -> None:
+        """Each microjob has its receipt, and what it opens is right, but for what the policy lets slip: one liar between its
+        samples, two who check each other.
+        """
+        for microjob in range((self.setting.sub_blocks + 9) // 10):
+            value = publisher.disk.facts.get(("receipt", f"{job}/{microjob}"))
+            if value is None:
+                raise Broken("proof", f"microjob {microjob} has no receipt")
+            wrong = [
+                x.sub_block
+                for x in decode(Receipt, value).openings
+                if x.digests != root_of(microjob, x.sub_block)
+            ]
+            if wrong and self.setting.liars <= (self.setting.verify is Verify.FULL):
+                raise Broken("proof", f"the receipt of microjob {microjob} verifies wrong sub-blocks {wrong}")
 
     def _results(self, publisher: Peer, job: BlockId) -> None:
         for number in range(self.setting.sub_blocks):

@@ -43,6 +43,18 @@ class CheapPen:
     def peer(self) -> PeerId:
         return self._peer
 
+    @property
+    def vrf_key(self) -> bytes:
+        return hashlib.blake2b(b"vrf" + self._peer.encode(), digest_size=32).digest()
+
+    def prove(self, alpha: bytes) -> bytes:
+        """A keyed hash of `alpha`: whoever knows the key could compute it, but nobody in the simulation does."""
+        return hashlib.blake2b(alpha, key=self.vrf_key, digest_size=64).digest()
+
+    def check_proof(self, key: bytes, alpha: bytes, proof: bytes) -> bytes | None:
+        """The proof itself, if it is right."""
+        return proof if proof == hashlib.blake2b(alpha, key=key, digest_size=64).digest() else None
+
     def sign(self, kind: SignedKind, message: Message) -> SignedEnvelope:
         """`message`, signed by this peer."""
         payload = encode(message)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sgnus.messages.v1.types import Verify
+
 FAULTS = ("delay", "loss", "duplicate", "break", "crash", "publisher", "part", "pause", "slow", "abandon")
 PEERS_MIN, PEERS_MAX = 2, 64
 
@@ -21,6 +23,8 @@ class Setting:
     deadline_ms: int = 4_000
     compute_ms: tuple[int, int] = (200, 900)
     trace: bool = False
+    verify: Verify = Verify.NONE
+    liars: int = 0
 
     @property
     def end_ms(self) -> int:
@@ -29,4 +33,7 @@ class Setting:
     def command(self) -> str:
         """What repeats this run."""
         faults = "all" if self.faults == FAULTS else ",".join(self.faults) or "none"
-        return f"sgnus sim --seed {self.seed} --peers {self.peers} --sub-blocks {self.sub_blocks} --faults {faults}"
+        command = f"sgnus sim --seed {self.seed} --peers {self.peers} --sub-blocks {self.sub_blocks} --faults {faults}"
+        if self.verify is not Verify.NONE:
+            command += f" --verify {self.verify.name.lower()} --liars {self.liars}"
+        return command

@@ -11,7 +11,14 @@ from sgnus.core import effects as fx
 from sgnus.core import inputs as ins
 from sgnus.core.node import NodeCore
 from sgnus.messages.ids import PeerId
-from sgnus.messages.v1.types import JoinRequest, RoomAnnouncement, SignedEnvelope, SignedKind
+from sgnus.messages.v1.types import (
+    EntryKind,
+    FraudBody,
+    JoinRequest,
+    RoomAnnouncement,
+    SignedEnvelope,
+    SignedKind,
+)
 from sgnus.sim.agenda import Agenda
 from sgnus.sim.copies import Copies
 from sgnus.sim.laws import Broken, Laws
@@ -54,6 +61,7 @@ class Steps:
         self.streams = Streams(parts)
         self.copies = Copies(setting, *parts)
         self.plane = Plane(setting, *parts)
+        self.laws.is_liar = self.plane.honesty.is_liar
         self._trace = setting.trace
         self._weather = weather
         self._agenda = agenda
@@ -146,6 +154,14 @@ class Steps:
                 self.plane.deliver(peer, effect)
             case fx.AnswerHeld():
                 self.plane.answer(peer, effect)
+            case fx.Reexecute():
+                self.plane.reexecute(peer, effect)
+            case fx.Accuse():
+                accused = self._peers[effect.accused].identity.peer_id
+                body = FraudBody(accused=accused, proof=b"")
+                self._agenda.after(
+                    0, self._publish, peer, peer.run, fx.PublishEntry(EntryKind.FRAUD, effect.job, body)
+                )
             case fx.RunHere():
                 self.plane.run_here(peer, effect)
             case fx.PublishEntry():

@@ -39,7 +39,6 @@ NETWORK_ID_BYTES: Final = 16
 EXPIRES_MAX: Final = 2**63 - 1
 SEQ_MAX: Final = 2**63 - 1
 ID_BYTES: Final = 40
-AUTHORS_CACHED_MAX: Final = 4096
 NETWORKS_CACHED_MAX: Final = 64
 
 Body = JobBody | ReviseBody | CancelBody | TakenBody | DoneBody | RoomBody | SettledBody | FraudBody
@@ -181,15 +180,10 @@ def _around_signature_and_body(fields: dict[str, Any]) -> tuple[int, int]:
 def check_signature(opened: OpenedEntry) -> bool:
     """Whether the author signed it. Slow (Ed25519) and safe to call in threads."""
     try:
-        key = _public_key(opened.entry.author)
+        key = public_key_of(opened.entry.author)
     except PeerFault:
         return False
     return verify_key(key, opened.signed, opened.entry.sig)
-
-
-@lru_cache(maxsize=AUTHORS_CACHED_MAX)
-def _public_key(author: str) -> bytes:
-    return public_key_of(author)
 
 
 @lru_cache(maxsize=NETWORKS_CACHED_MAX)
@@ -215,4 +209,4 @@ def _check_fields(fields: dict[str, Any]) -> None:
             raise PeerFault(f"{name} of an entry is an unsigned integer of 63 bits")
     if (job == "") != (kind == EntryKind.JOB):
         raise PeerFault("a JOB entry names no job, every other entry names one")
-    _public_key(author)
+    public_key_of(author)

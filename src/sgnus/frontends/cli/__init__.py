@@ -26,7 +26,12 @@ _COMMANDS: Final = {
     "node": ("sgnus.frontends.cli.node:node", "Start, run, look at and stop this machine's node."),
     "network": ("sgnus.frontends.cli.network:network", "Create a network, join one, show its invitation."),
     "submit": ("sgnus.frontends.cli.submit:submit", "Process a picture or an array on the grid."),
-    "job": ("sgnus.frontends.cli.jobs:job", "List, show, collect and cancel jobs; read their stories."),
+    "job": (
+        "sgnus.frontends.cli.jobs:job",
+        "List, show, collect and cancel jobs; read their stories; save their receipts.",
+    ),
+    "receipt": ("sgnus.frontends.cli.receipts:receipt", "Check receipts, offline."),
+    "proof": ("sgnus.frontends.cli.proofs:proof", "Check proofs of fraud, offline."),
     "rooms": ("sgnus.frontends.cli.views:rooms", "Rooms that can be joined."),
     "peers": ("sgnus.frontends.cli.views:peers", "Peers that this node knows."),
     "sim": ("sgnus.frontends.cli.passing:sim", "Run the protocol in a seeded simulation."),
@@ -37,7 +42,7 @@ _COMMANDS: Final = {
     cls=LazyGroup,
     places=_COMMANDS,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Exit status: 0 done, 1 the job failed, 2 wrong use.",
+    epilog="Exit status: 0 done, 1 the job failed or a check did, 2 wrong use.",
 )
 @click.version_option(package_name=None, version="0.1.0", prog_name="sgnus")
 def cli() -> None:

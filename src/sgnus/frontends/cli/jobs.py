@@ -11,6 +11,7 @@ import click
 from sgnus.frontends.cli.collecting import collect, until_broken_off
 from sgnus.frontends.cli.options import common
 from sgnus.frontends.cli.saying import answer_json, facts, shape, short, size, table
+from sgnus.messages.errors import NotFound
 
 if TYPE_CHECKING:
     from sgnus.frontends.sdk.sync import Grid
@@ -19,13 +20,14 @@ if TYPE_CHECKING:
 
 @click.group()
 def job() -> None:
-    """List, show, collect and cancel jobs; read their stories. ID is a BLOCKID, or the start of one.
+    """List, show, collect and cancel jobs; read their stories; save their receipts. ID is a BLOCKID, or the start of one.
 
     \b
     Examples:
       sgnus job list --open
       sgnus job results bafyrei... -o edges.png
       sgnus job story bafyrei...
+      sgnus job receipts bafyrei... -o receipts
     """
 
 
@@ -156,6 +158,51 @@ def story(job_id: str, home: str | None, as_json: bool) -> int:
         for line in lines:
             click.echo(line)
     return 0
+
+
+@job.command()
+@click.argument("job_id", metavar="ID")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), required=True, metavar="DIR", help="Where they go."
+)
+@common
+def receipts(job_id: str, output: Path, home: str | None, as_json: bool) -> int:
+    """Save the receipts of a job of this node, one file a verified microjob; check them with: sgnus receipt verify
+
+    \b
+    Examples:
+      sgnus job receipts bafyrei... -o receipts
+      sgnus job receipts bafyrei... -o receipts --json
+    """
+    from sgnus.frontends.cli.receipts import save
+
+    with _running(home) as grid:
+        found = grid.job(job_id)
+        status, data = found.status(), found.receipts()
+    if not data:
+        raise NotFound(_without_receipts(status))
+    files = save(output, data)
+    if as_json:
+        answer_json({"job": found.id, "microjobs": status.microjobs, "files": [str(file) for file in files]})
+    else:
+        click.echo(f"{len(files)} of {status.microjobs} microjobs have a receipt; saved in {output}")
+        for file in files:
+            click.echo(str(file))
+    return 0
+
+
+def _without_receipts(status: JobStatus) -> str:
+    if not status.own:
+        return f"Job {status.job} was published by {status.author}: the receipts are kept there, not at this node."
+    if status.has_ended:
+        return (
+            f"Job {status.job} is {status.state} and has no receipt: it asked for no proof (verify none), "
+            "or no microjob of it was verified."
+        )
+    return (
+        f"No microjob of job {status.job} is verified yet ({status.state}), or it asked for no proof "
+        "(verify none). Ask again later."
+    )
 
 
 def _running(home: str | None) -> Grid:

@@ -56,6 +56,11 @@ class Job:
         """What this node saw of the job, in words, oldest first."""
         return list((await self._transport.call("GetStory", sgnus_pb2.GetStoryRequest(job=self.id))).lines)
 
+    async def receipts(self) -> list[bytes]:
+        """The receipts of its verified microjobs, by microjob. The node that published the job keeps them."""
+        reply = await self._transport.call("GetReceipts", sgnus_pb2.GetReceiptsRequest(job=self.id))
+        return list(reply.receipts)
+
     async def wait(self, timeout: float | None = None) -> JobStatus:
         """Wait until the job has ended, however it ends. TimeoutError after `timeout` seconds."""
         async with asyncio.timeout(timeout):

@@ -144,6 +144,10 @@ class Job:
         """What this node saw of the job, in words, oldest first."""
         return LOOP.run(self._inner.story())
 
+    def receipts(self) -> list[bytes]:
+        """The receipts of its verified microjobs, by microjob. The node that published the job keeps them."""
+        return LOOP.run(self._inner.receipts())
+
     def wait(self, timeout: float | None = None) -> JobStatus:
         """Wait until the job has ended, however it ends. TimeoutError after `timeout` seconds."""
         return LOOP.run(self._inner.wait(timeout))

@@ -27,6 +27,7 @@ class SignedKind(IntEnum):
     BEACON = 12
     VERDICT = 13
     OPENING = 14
+    PROPOSAL = 15
 
 
 class Edge(IntEnum):
@@ -1047,6 +1048,19 @@ class RoomClosed(Message):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReceiptGiven(Message):
+    """A receipt on its way to the members and the publisher."""
+
+    instance: str
+    receipt: bytes
+
+    FIELDS: ClassVar[tuple[Field, ...]] = (
+        Field(name="instance", number=1, kind=Kind.STRING, required=True, size_max=64),
+        Field(name="receipt", number=2, kind=Kind.BYTES, required=True),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PeerMessage(Message):
     """One message of a room, from the peer that the stream belongs to."""
 
@@ -1069,6 +1083,7 @@ class PeerMessage(Message):
         | PublisherView
         | RoomClosed
         | SignedEnvelope
+        | ReceiptGiven
     )
 
     FIELDS: ClassVar[tuple[Field, ...]] = (
@@ -1090,6 +1105,7 @@ class PeerMessage(Message):
         Field(name="view", number=16, kind=Kind.MESSAGE, type=PublisherView),
         Field(name="closed", number=17, kind=Kind.MESSAGE, type=RoomClosed),
         Field(name="verification", number=18, kind=Kind.MESSAGE, type=SignedEnvelope),
+        Field(name="receipt", number=19, kind=Kind.MESSAGE, type=ReceiptGiven),
     )
     ONEOF: ClassVar[str] = "body"
 
@@ -1252,6 +1268,8 @@ class ProcessedRecord(Message):
     root: bytes
     """Merkle root over the salted leaves."""
     elapsed_ms: int
+    vrf_key: bytes | None = None
+    """Who committed is drawn from, with this key; absent with verify none."""
 
     FIELDS: ClassVar[tuple[Field, ...]] = (
         Field(name="job", number=1, kind=Kind.STRING, required=True, size_max=80),
@@ -1261,6 +1279,7 @@ class ProcessedRecord(Message):
         Field(name="chunks", number=5, kind=Kind.UINT32, required=True, maximum=64),
         Field(name="root", number=6, kind=Kind.BYTES, required=True),
         Field(name="elapsed_ms", number=7, kind=Kind.UINT32, required=True),
+        Field(name="vrf_key", number=8, kind=Kind.BYTES),
     )
 
 
@@ -1275,6 +1294,10 @@ class Held(Message):
     sub_block: int
     member: str
     root: bytes
+    record: SignedEnvelope | None = None
+    """The member's own record; absent with verify none."""
+    turn: int | None = None
+    """How often the sub-block was held before and found false; the highest counts."""
 
     FIELDS: ClassVar[tuple[Field, ...]] = (
         Field(name="job", number=1, kind=Kind.STRING, required=True, size_max=80),
@@ -1283,6 +1306,8 @@ class Held(Message):
         Field(name="sub_block", number=4, kind=Kind.UINT32, required=True, maximum=9),
         Field(name="member", number=5, kind=Kind.STRING, required=True, size_max=64),
         Field(name="root", number=6, kind=Kind.BYTES, required=True),
+        Field(name="record", number=7, kind=Kind.MESSAGE, type=SignedEnvelope),
+        Field(name="turn", number=8, kind=Kind.UINT32, maximum=1000),
     )
 
 
@@ -2077,6 +2102,8 @@ class StreamResultsReply(Message):
     last: bool
     """Last piece of this sub-block."""
     state: ResultState
+    receipt: bytes | None = None
+    """Digest of the receipt that verifies it."""
 
     FIELDS: ClassVar[tuple[Field, ...]] = (
         Field(name="cursor", number=1, kind=Kind.UINT64, required=True),
@@ -2087,6 +2114,7 @@ class StreamResultsReply(Message):
         Field(name="data", number=4, kind=Kind.BYTES, required=True),
         Field(name="last", number=5, kind=Kind.BOOL, required=True),
         Field(name="state", number=6, kind=Kind.ENUM, type=ResultState, required=True),
+        Field(name="receipt", number=7, kind=Kind.BYTES),
     )
 
 
@@ -2429,6 +2457,59 @@ class ListPeersReply(Message):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Proposal(Message):
+    """What a round seals - the members that are drawn from, and exactly one held record of each sub-block."""
+
+    job: str
+    microjob: int
+    instance: str
+    round: int
+    attempt: int
+    list: SignedEnvelope
+    """The room's newest member list."""
+    held: tuple[SignedEnvelope, ...] = ()
+    """By sub-block, one each."""
+    leaves: tuple[SignedEnvelope, ...] = ()
+    suspicions: tuple[SignedEnvelope, ...] = ()
+
+    FIELDS: ClassVar[tuple[Field, ...]] = (
+        Field(name="job", number=1, kind=Kind.STRING, required=True, size_max=80),
+        Field(name="microjob", number=2, kind=Kind.UINT32, required=True),
+        Field(name="instance", number=3, kind=Kind.STRING, required=True, size_max=64),
+        Field(name="round", number=4, kind=Kind.UINT32, required=True),
+        Field(name="attempt", number=5, kind=Kind.UINT32, required=True, maximum=65535),
+        Field(name="list", number=6, kind=Kind.MESSAGE, type=SignedEnvelope, required=True),
+        Field(
+            name="held",
+            number=8,
+            kind=Kind.MESSAGE,
+            type=SignedEnvelope,
+            repeated=True,
+            required=True,
+            items_max=10,
+        ),
+        Field(
+            name="leaves",
+            number=9,
+            kind=Kind.MESSAGE,
+            type=SignedEnvelope,
+            repeated=True,
+            required=True,
+            items_max=22,
+        ),
+        Field(
+            name="suspicions",
+            number=10,
+            kind=Kind.MESSAGE,
+            type=SignedEnvelope,
+            repeated=True,
+            required=True,
+            items_max=462,
+        ),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Suspicion(Message):
     """A member has not heard another one; never convicts."""
 
@@ -2498,7 +2579,7 @@ class BeaconOutput(Message):
             type=SignedEnvelope,
             repeated=True,
             required=True,
-            items_max=11,
+            items_max=22,
         ),
         Field(name="proof", number=4, kind=Kind.BYTES, required=True),
     )
@@ -2535,6 +2616,117 @@ class Opening(Message):
         Field(name="sub_block", number=2, kind=Kind.UINT32, required=True, maximum=9),
         Field(name="salt_seed", number=3, kind=Kind.BYTES, required=True),
         Field(name="digests", number=4, kind=Kind.BYTES, required=True),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt(Message):
+    """All that is needed to check offline that a microjob is complete and verified. Its digest is sha256 of
+    these bytes.
+    """
+
+    network: str
+    job: bytes
+    """The JOB entry, as it is in the database."""
+    microjob: int
+    proposal: SignedEnvelope
+    seals: tuple[SignedEnvelope, ...] = ()
+    """By author."""
+    beacon: SignedEnvelope
+    suspicions: tuple[SignedEnvelope, ...] = ()
+    """Of verifiers that were passed over, by author and suspect."""
+    verdicts: tuple[SignedEnvelope, ...] = ()
+    """By author."""
+    openings: tuple[Opening, ...] = ()
+    """By sub-block, one each."""
+
+    FIELDS: ClassVar[tuple[Field, ...]] = (
+        Field(name="network", number=1, kind=Kind.STRING, required=True, size_max=64),
+        Field(name="job", number=2, kind=Kind.BYTES, required=True),
+        Field(name="microjob", number=3, kind=Kind.UINT32, required=True),
+        Field(name="proposal", number=4, kind=Kind.MESSAGE, type=SignedEnvelope, required=True),
+        Field(
+            name="seals",
+            number=5,
+            kind=Kind.MESSAGE,
+            type=SignedEnvelope,
+            repeated=True,
+            required=True,
+            items_max=22,
+        ),
+        Field(name="beacon", number=6, kind=Kind.MESSAGE, type=SignedEnvelope, required=True),
+        Field(
+            name="suspicions",
+            number=7,
+            kind=Kind.MESSAGE,
+            type=SignedEnvelope,
+            repeated=True,
+            required=True,
+            items_max=462,
+        ),
+        Field(
+            name="verdicts",
+            number=8,
+            kind=Kind.MESSAGE,
+            type=SignedEnvelope,
+            repeated=True,
+            required=True,
+            items_max=462,
+        ),
+        Field(
+            name="openings",
+            number=9,
+            kind=Kind.MESSAGE,
+            type=Opening,
+            repeated=True,
+            required=True,
+            items_max=10,
+        ),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FraudProof(Message):
+    """Two signed digests of one chunk that cannot both be right. Whoever runs the chunk knows whose signature
+    is the false one. `input` and `module` are left out in the database.
+    """
+
+    network: str
+    job: bytes
+    """The JOB entry, as it is in the database."""
+    chunk: int
+    """Number within the job."""
+    record: SignedEnvelope
+    """The worker's commit."""
+    opening: Opening
+    """What the commit hid."""
+    verdict: SignedEnvelope
+    """The verifier's digests."""
+    branch: bytes
+    """Digests of the microjob's input chunks."""
+    path: tuple[bytes, ...] = ()
+    """From the branch to the job's manifest root."""
+    input: bytes | None = None
+    """The chunk's input."""
+    module: bytes | None = None
+    """The processor, if it does not ship."""
+    founder: str
+    """With nonce: shows that the verdict's instance is of this job and microjob."""
+    nonce: int
+
+    FIELDS: ClassVar[tuple[Field, ...]] = (
+        Field(name="network", number=1, kind=Kind.STRING, required=True, size_max=64),
+        Field(name="job", number=2, kind=Kind.BYTES, required=True),
+        Field(name="chunk", number=3, kind=Kind.UINT64, required=True),
+        Field(name="record", number=4, kind=Kind.MESSAGE, type=SignedEnvelope, required=True),
+        Field(name="opening", number=5, kind=Kind.MESSAGE, type=Opening, required=True),
+        Field(name="verdict", number=6, kind=Kind.MESSAGE, type=SignedEnvelope, required=True),
+        Field(name="branch", number=7, kind=Kind.BYTES, required=True),
+        Field(name="path", number=8, kind=Kind.BYTES, repeated=True, required=True, items_max=32),
+        Field(name="input", number=9, kind=Kind.BYTES),
+        Field(name="module", number=10, kind=Kind.BYTES),
+        Field(name="founder", number=11, kind=Kind.STRING, required=True, size_max=64),
+        Field(name="nonce", number=12, kind=Kind.UINT64, required=True),
     )
 
 
@@ -2645,6 +2837,7 @@ MESSAGES: Final[tuple[type[Message], ...]] = (
     SubBlockAbandoned,
     PublisherView,
     RoomClosed,
+    ReceiptGiven,
     PeerMessage,
     Frame,
     ExchangeRequest,
@@ -2717,12 +2910,15 @@ MESSAGES: Final[tuple[type[Message], ...]] = (
     ListPeersRequest,
     PeerSummary,
     ListPeersReply,
+    Proposal,
     Suspicion,
     Seal,
     Reveal,
     BeaconOutput,
     Verdict,
     Opening,
+    Receipt,
+    FraudProof,
     SubmitReceiptRequest,
     SubmitReceiptReply,
     GetReceiptRequest,

@@ -1,0 +1,286 @@
+"""All that was signed in one round of verification: proposals, seals, reveals, beacon, suspicions, verdicts, openings.
+
+Evidence is only ever added, in any order, twice or not at all. What follows from it is computed anew from what is there
+(`findings.py`). Members, the publisher and whoever checks a receipt use this one class. It never decides when to speak:
+`verification.py` and `arbiter.py` do. DESIGN section 9.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from sgnus.core import draw as draws
+from sgnus.core import sealing as sealings
+from sgnus.core.pen import Pen
+from sgnus.core.sealing import Commit, Sealing
+from sgnus.core.terms import Terms
+from sgnus.crypto.commits import commit_root_of
+from sgnus.crypto.digests import DIGEST_BYTES
+from sgnus.crypto.merkle import split_digests
+from sgnus.messages.errors import PeerFault
+from sgnus.messages.ids import InstanceId, PeerId
+from sgnus.messages.limits import ATTEMPTS_MAX, EARLY_WORDS_MAX, ROOM_MEMBERS_MAX
+from sgnus.messages.v1.types import (
+    BeaconOutput,
+    Opening,
+    Reveal,
+    Seal,
+    SignedEnvelope,
+    SignedKind,
+    Suspicion,
+    Verdict,
+)
+
+Signed = dict[PeerId, SignedEnvelope]
+VERDICTS_MAX: Final = 2 * ROOM_MEMBERS_MAX
+
+
+@dataclass(frozen=True, slots=True)
+class RoundId:
+    """Which round of which instance."""
+
+    instance: InstanceId
+    number: int = 1
+
+    def names(self, said: Seal | Reveal | Suspicion | BeaconOutput | Verdict) -> bool:
+        """Whether this was said in this round."""
+        return (said.instance, said.round) == (self.instance, self.number)
+
+
+@dataclass(slots=True)
+class Attempt:
+    """A checked proposal, and who sealed it."""
+
+    sealing: Sealing
+    seals: Signed = field(default_factory=dict)
+
+    def is_sealed(self) -> bool:
+        """Whether all of its members have."""
+        return len(self.seals) == len(self.sealing.members)
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """What the beacon said, checked: for which sealing, over whose outputs."""
+
+    envelope: SignedEnvelope
+    sealing: Sealing
+    seed: bytes
+    revealed: tuple[PeerId, ...]
+
+
+@dataclass(slots=True)
+class Docket:
+    """The evidence of one round. `early` are words that came before what they rest on."""
+
+    pen: Pen
+    terms: Terms
+    round: RoundId
+    attempts: dict[int, Attempt] = field(default_factory=dict)
+    reveals: dict[bytes, dict[PeerId, tuple[SignedEnvelope, bytes]]] = field(default_factory=dict)
+    suspicions: dict[PeerId, Signed] = field(default_factory=dict)
+    spoken: Spoken | None = None
+    verdicts: dict[PeerId, dict[SignedEnvelope, Mapping[int, bytes]]] = field(default_factory=dict)
+    openings: dict[int, Opening] = field(default_factory=dict)
+    early: list[SignedEnvelope] = field(default_factory=list)
+
+    def take(self, envelope: SignedEnvelope) -> bool:
+        """Add one signed word and whatever waited for it; False if nothing new came of it. Faults: PeerFault."""
+        add = _ADDERS.get(envelope.kind)
+        if add is None:
+            raise PeerFault(f"a signed {envelope.kind.name} is no word of a round")
+        if not add(self, envelope):
+            if envelope not in self.early:
+                self.early = [*self.early[1 - EARLY_WORDS_MAX :], envelope]
+            return False
+        waiting, self.early = self.early, []
+        for word in waiting:
+            try:
+                self.take(word)
+            except PeerFault:
+                continue  # It came from somebody else, whose fault it is; it just does not count.
+        return True
+
+    def seats(self) -> tuple[PeerId, ...]:
+        """Everybody that any proposal seats: who may suspect."""
+        found: dict[PeerId, None] = {}
+        for number in sorted(self.attempts):
+            proposal = self.attempts[number].sealing.proposal
+            found.update(dict.fromkeys(sealings.seated(self.pen, proposal)))
+        return tuple(found)
+
+    def sealed(self) -> Sealing | None:
+        """The first attempt that all of its members have sealed."""
+        done = [number for number, attempt in sorted(self.attempts.items()) if attempt.is_sealed()]
+        return self.attempts[done[0]].sealing if done else None
+
+    def with_r(self, r: bytes) -> Sealing | None:
+        """The sealing whose R this is."""
+        return next((one.sealing for one in self.attempts.values() if one.sealing.r == r), None)
+
+    def is_suspected(self, peer: PeerId, among: Sequence[PeerId]) -> bool:
+        """Whether more than half of the others of `among` have not heard `peer`."""
+        by = [author for author in self.suspicions.get(peer, {}) if author in among and author != peer]
+        return sealings.majority(len(by), len([one for one in among if one != peer]))
+
+    def judged_by(self, peer: PeerId) -> dict[int, bytes]:
+        """The digests that a checker signed, by chunk. It may have signed more than one verdict, as others fell silent."""
+        return {chunk: one[chunk] for one in self.verdicts.get(peer, {}).values() for chunk in one}
+
+    def commits(self) -> tuple[Commit, ...]:
+        """The commits that the draw was made over."""
+        return self.spoken.sealing.commits if self.spoken else ()
+
+    # ---- adding; PeerFault for what cannot be, False for what is known already or cannot be told yet
+    def _add_proposal(self, envelope: SignedEnvelope) -> bool:
+        sealing = sealings.read(self.pen, self.terms, envelope)
+        proposal = sealing.proposal
+        if (proposal.instance, proposal.round) != (self.round.instance, self.round.number):
+            raise PeerFault("a proposal of another room or round")
+        if proposal.attempt in self.attempts or len(self.attempts) >= ATTEMPTS_MAX:
+            return False
+        self.attempts[proposal.attempt] = Attempt(sealing)
+        return True
+
+    def _add_seal(self, envelope: SignedEnvelope) -> bool:
+        seal = self.pen.open(envelope, SignedKind.SEAL, Seal)
+        attempt = self.attempts.get(seal.attempt)
+        author = PeerId(envelope.author)
+        if attempt is None or not self.round.names(seal) or author in attempt.seals:
+            return False
+        if seal.r != attempt.sealing.r or author not in attempt.sealing.members:
+            return False
+        attempt.seals[author] = envelope
+        return True
+
+    def _add_reveal(self, envelope: SignedEnvelope) -> bool:
+        reveal = self.pen.open(envelope, SignedKind.REVEAL, Reveal)
+        sealing, author = self.with_r(reveal.r), PeerId(envelope.author)
+        if sealing is None or not self.round.names(reveal) or author in self.reveals.get(reveal.r, {}):
+            return False
+        output = _output(self, sealing, author, reveal)
+        self.reveals.setdefault(reveal.r, {})[author] = (envelope, output)
+        return True
+
+    def _add_suspicion(self, envelope: SignedEnvelope) -> bool:
+        said = self.pen.open(envelope, SignedKind.SUSPICION, Suspicion)
+        author, silent, seats = PeerId(envelope.author), PeerId(said.silent), self.seats()
+        if not self.round.names(said) or author == silent or author in self.suspicions.get(silent, {}):
+            return False
+        if author not in seats or silent not in seats:
+            return False
+        self.suspicions.setdefault(silent, {})[author] = envelope
+        return True
+
+    def _add_beacon(self, envelope: SignedEnvelope) -> bool:
+        """The beacon speaks once a round: its reveals say for which R."""
+        output = self.pen.open(envelope, SignedKind.BEACON, BeaconOutput)
+        if self.spoken is not None or not self.round.names(output):
+            return False
+        if envelope.author != self.terms.publisher:
+            raise PeerFault("a beacon that the job does not name")
+        reveals = [self.pen.open(one, SignedKind.REVEAL, Reveal) for one in output.reveals]
+        if not reveals or any(reveal.r != reveals[0].r for reveal in reveals):
+            raise PeerFault("a beacon over reveals of different seals, or of none")
+        sealing = self.with_r(reveals[0].r)
+        if sealing is None:
+            return False
+        outputs = _outputs(self, sealing, output, reveals)
+        beacon = self.pen.check_proof(
+            self.terms.beacon_key, draws.beacon_alpha(sealing.r, outputs), output.proof
+        )
+        if beacon is None:
+            raise PeerFault("a beacon whose proof is wrong")
+        seed = draws.seed_of(sealing.r, outputs, beacon)
+        self.spoken = Spoken(envelope, sealing, seed, tuple(sorted(outputs)))
+        return True
+
+    def _add_verdict(self, envelope: SignedEnvelope) -> bool:
+        verdict = self.pen.open(envelope, SignedKind.VERDICT, Verdict)
+        author = PeerId(envelope.author)
+        known = self.verdicts.get(author, {})
+        if self.spoken is None or not self.round.names(verdict) or envelope in known:
+            return False
+        if author not in self.spoken.revealed:
+            raise PeerFault("a verdict by a peer that is not drawn from")
+        digests = digests_of(verdict)
+        judged = self.judged_by(author)
+        if len(known) >= VERDICTS_MAX or any(chunk in judged for chunk in verdict.chunks):
+            raise PeerFault("a second verdict on one chunk")
+        self.verdicts.setdefault(author, {})[envelope] = digests
+        return True
+
+    def _add_opening(self, envelope: SignedEnvelope) -> bool:
+        return self.add_opening(self.pen.open(envelope, SignedKind.OPENING, Opening))
+
+    def add_opening(self, opening: Opening) -> bool:
+        """Whoever brings it: it opens a signed root, or it is nothing."""
+        commits = self.commits()
+        if opening.sub_block >= len(commits) or opening.sub_block in self.openings:
+            return False
+        if opening.instance != commits[opening.sub_block].instance:
+            return False
+        if not opens(self.terms, commits[opening.sub_block], opening):
+            raise PeerFault("an opening that does not fit the signed root")
+        self.openings[opening.sub_block] = opening
+        return True
+
+
+def digests_of(verdict: Verdict) -> dict[int, bytes]:
+    """The digests of a verdict by chunk. PeerFault if it has not one of each, in order."""
+    if not verdict.chunks or list(verdict.chunks) != sorted(dict.fromkeys(verdict.chunks)):
+        raise PeerFault("a verdict that names no chunk, or one twice, or without order")
+    digests = split_digests(verdict.digests, len(verdict.chunks))
+    return dict(zip(verdict.chunks, digests, strict=True))
+
+
+def opens(terms: Terms, commit: Commit, opening: Opening) -> bool:
+    """Whether salt seed and digests are what `commit` hid. PeerFault if they do not even have its form."""
+    if len(opening.salt_seed) != DIGEST_BYTES:
+        raise PeerFault("an opening whose salt seed is not 32 bytes")
+    digests = split_digests(opening.digests, len(commit.chunks))
+    root = commit_root_of(
+        terms.job,
+        commit.instance,
+        commit.member,
+        seed=opening.salt_seed,
+        chunks=commit.chunks,
+        digests=digests,
+    )
+    return root == commit.root
+
+
+def _output(docket: Docket, sealing: Sealing, author: PeerId, reveal: Reveal) -> bytes:
+    output = docket.pen.check_proof(sealing.key_of(author), sealing.r, reveal.proof)
+    if output is None:
+        raise PeerFault("a reveal whose proof is wrong")
+    return output
+
+
+def _outputs(
+    docket: Docket, sealing: Sealing, output: BeaconOutput, reveals: Sequence[Reveal]
+) -> dict[PeerId, bytes]:
+    outputs: dict[PeerId, bytes] = {}
+    for envelope, reveal in zip(output.reveals, reveals, strict=True):
+        author = PeerId(envelope.author)
+        if author in outputs or not docket.round.names(reveal):
+            raise PeerFault("a beacon over a reveal of another room, or over one twice")
+        outputs[author] = _output(docket, sealing, author, reveal)
+    if 2 * len(outputs) <= len(sealing.members):
+        raise PeerFault("a beacon over the reveals of half of the members or fewer")
+    return outputs
+
+
+_ADDERS: Final[Mapping[SignedKind, Callable[[Docket, SignedEnvelope], bool]]] = {
+    SignedKind.PROPOSAL: Docket._add_proposal,
+    SignedKind.SEAL: Docket._add_seal,
+    SignedKind.REVEAL: Docket._add_reveal,
+    SignedKind.SUSPICION: Docket._add_suspicion,
+    SignedKind.BEACON: Docket._add_beacon,
+    SignedKind.VERDICT: Docket._add_verdict,
+    SignedKind.OPENING: Docket._add_opening,
+}
+WORDS: Final = tuple(_ADDERS)
+"""The kinds of signed words that make a round."""

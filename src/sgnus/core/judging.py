@@ -1,0 +1,155 @@
+"""A publisher's rounds: which proposals it hears, what a receipt ends, and what follows when somebody signed a falsehood.
+
+Never takes a microjob without a receipt that it checked itself, and never voids a result but that of a member whose own
+signature is false.
+"""
+
+from __future__ import annotations
+
+from sgnus.core import arbiter, findings, receipt, sealing
+from sgnus.core import effects as fx
+from sgnus.core import inputs as ins
+from sgnus.core.arbiter import Arbitration, Guilt
+from sgnus.core.docket import Docket, RoundId
+from sgnus.core.publication import Publication
+from sgnus.crypto.merkle import split_digests
+from sgnus.messages.ids import InstanceId, PeerId
+from sgnus.messages.limits import ROUNDS_AT_ONCE_MAX
+from sgnus.messages.v1.types import CloseReason, RoomClosed, SignedEnvelope
+
+
+def propose(own: Publication, envelope: SignedEnvelope, now_ms: int) -> None:
+    """A proposal begins a round, if it seals exactly what we hold. Faults: PeerFault."""
+    terms = own.facts.terms
+    if terms is None or own.is_done:
+        return
+    checked = sealing.read(own.pen, terms, envelope)
+    proposal = checked.proposal
+    shelf = own.shelf(proposal.microjob)
+    held = [shelf.held[number].payload for number in sorted(shelf.held)]
+    if shelf.taken or held != [one.payload for one in proposal.held]:
+        return
+    instance = InstanceId(proposal.instance)
+    if instance in own.court.rounds or len(own.court.rounds) >= ROUNDS_AT_ONCE_MAX:
+        return
+    docket = Docket(own.pen, terms, RoundId(instance, proposal.round))
+    before = own.court.spoken.get(instance)
+    own.court.rounds[instance] = Arbitration(docket, proposal.microjob, now_ms, shelf.openings, before)
+
+
+def hear(own: Publication, instance: InstanceId, envelope: SignedEnvelope, now_ms: int) -> None:
+    """A signed word of a round of ours. Faults: PeerFault."""
+    arbitration = own.court.rounds[instance]
+    try:
+        arbiter.hear(arbitration, envelope, now_ms)
+    finally:
+        _settle(own, instance)
+
+
+def take_receipt(own: Publication, instance: InstanceId, data: bytes, now_ms: int) -> None:
+    """A member brings the receipt. Faults: PeerFault."""
+    arbiter.take_receipt(own.court.rounds[instance], data)
+    _settle(own, instance)
+
+
+def tick(own: Publication, now_ms: int) -> None:
+    """Time passed."""
+    for instance in list(own.court.rounds):
+        arbitration = own.court.rounds.get(instance)
+        if arbitration is None:
+            continue  # Another round of its microjob just ended it.
+        if arbitration.is_late(now_ms):
+            own.tell(f"verification of room {arbitration.microjob}/{instance[:8]} came to no end")
+            _open_again(own, instance)
+            continue
+        arbiter.advance(arbitration, now_ms)
+        _settle(own, instance)
+
+
+def examined(own: Publication, given: ins.Reexecuted, now_ms: int) -> None:
+    """We ran a chunk on which two differ: one of them is guilty by its own signature."""
+    arbitration = own.court.rounds.get(given.instance)
+    if arbitration is None or given.digests is None:
+        if arbitration is not None:
+            arbitration.asked = ()
+        return
+    digests = split_digests(given.digests, len(given.chunks))
+    guilty = arbiter.convict(arbitration, dict(zip(given.chunks, digests, strict=True)))
+    for guilt in guilty:
+        _accuse(own, arbitration, guilt)
+        if guilt.is_worker:
+            _void(own, arbitration, guilt)
+    if guilty:
+        _open_again(own, given.instance)
+
+
+def _settle(own: Publication, instance: InstanceId) -> None:
+    """Take a round's effects, and the microjob if its receipt is here."""
+    arbitration = own.court.rounds[instance]
+    own.out += arbitration.out
+    arbitration.out = []
+    if arbitration.docket.spoken is not None:
+        own.court.spoken[instance] = arbitration.docket.spoken.envelope
+    shelf = own.shelf(arbitration.microjob)
+    if arbitration.receipt is None or shelf.taken:
+        return
+    data, microjob = arbitration.receipt, arbitration.microjob
+    own.out.append(fx.Persist("receipt", f"{own.facts.job}/{microjob}", data))
+    own.take(microjob, receipt.digest_of(data))
+    for name in [name for name, one in own.court.rounds.items() if one.microjob == microjob]:
+        del own.court.rounds[name]
+        own.court.spoken.pop(name, None)
+
+
+def _accuse(own: Publication, arbitration: Arbitration, guilt: Guilt) -> None:
+    commit = findings.commit_with(arbitration.docket, guilt.chunk)
+    listing = findings.roster(arbitration.docket).list
+    own.court.banned[guilt.peer] = None
+    side = "returned" if guilt.is_worker else "accused somebody of"
+    own.tell(f"{guilt.peer[-6:]} {side} a false chunk {guilt.chunk}, by its own signature")
+    own.out.append(
+        fx.Accuse(
+            job=own.facts.job,
+            microjob=arbitration.microjob,
+            accused=guilt.peer,
+            chunk=guilt.chunk,
+            record=commit.record,
+            opening=arbitration.docket.openings[commit.sub_block],
+            verdict=guilt.verdict,
+            founder=PeerId(listing.founder),
+            nonce=listing.nonce,
+        )
+    )
+
+
+def _void(own: Publication, arbitration: Arbitration, guilt: Guilt) -> None:
+    """All that the guilty delivered for this microjob is done again."""
+    shelf = own.shelf(arbitration.microjob)
+    for commit in arbitration.docket.commits():
+        if commit.member != guilt.peer:
+            continue
+        number = commit.sub_block
+        shelf.held.pop(number, None)
+        shelf.openings.pop(number, None)
+        shelf.turns[number] = shelf.turns.get(number, 0) + 1
+        key = f"{own.facts.job}/{arbitration.microjob}/{number}"
+        own.out.append(fx.Persist("turn", key, shelf.turns[number].to_bytes(4, "big")))
+        own.out.append(fx.Persist("held", key, b""))
+        own.out.append(fx.Voided(own.facts.job, arbitration.microjob, number))
+
+
+def _open_again(own: Publication, instance: InstanceId) -> None:
+    """The round ends without a receipt: its microjob is for another room."""
+    microjob = own.court.rounds[instance].microjob
+    shelf = own.shelf(microjob)
+    told: dict[InstanceId, dict[PeerId, None]] = {}
+    for name, observed in shelf.instances.items():
+        told[name] = dict.fromkeys(observed.roster.peers)
+    for name in [name for name, one in own.court.rounds.items() if one.microjob == microjob]:
+        arbitration = own.court.rounds.pop(name)
+        own.out += arbitration.out
+        told.setdefault(name, {}).update(dict.fromkeys(arbitration.audience()))
+    for name, peers in told.items():
+        own.out.append(fx.Send(tuple(peers), RoomClosed(instance=name, reason=CloseReason.FAILED)))
+    shelf.instances.clear()
+    shelf.preferred = ""

@@ -1,0 +1,283 @@
+"""A member's steps in a round of verification: propose, seal, reveal, examine, open, prove.
+
+Words come in any order; after each, every step that has become due is taken. It must never seal two R of one attempt, nor
+seal after it revealed, nor open a commit before all verdicts are signed, nor convict anybody for silence. DESIGN
+section 9; docs/protocol/verification.md.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sgnus.core import effects as fx
+from sgnus.core import findings, receipt
+from sgnus.core.sealing import Sealing
+from sgnus.core.verification import Verification
+from sgnus.messages.ids import PeerId
+from sgnus.messages.limits import (
+    PROPOSE_MS,
+    PROPOSE_STAGGER_MS,
+    RECEIPT_MS,
+    REPEAT_MS,
+    ROUND_STALLED_MS,
+    SEVERED_MS,
+    SILENT_MS,
+    VERIFICATION_TICK_MS,
+)
+from sgnus.messages.v1.types import (
+    Proposal,
+    ReceiptGiven,
+    Reveal,
+    Seal,
+    SignedEnvelope,
+    SignedKind,
+    Suspicion,
+    Verdict,
+)
+
+Awaited = tuple[PeerId, int | None, int]
+
+
+# ---- doors
+def hear(own: Verification, envelope: SignedEnvelope, now_ms: int) -> None:
+    """A signed word of somebody. Faults: PeerFault."""
+    if own.docket.take(envelope):
+        own.moments.moved_ms = now_ms
+        if envelope.kind is SignedKind.PROPOSAL:
+            _wait_with_proposing(own, now_ms)
+        advance(own, now_ms)
+
+
+def examined(own: Verification, chunks: tuple[int, ...], digests: bytes, now_ms: int) -> None:
+    """Our own run of the chunks that we are to check: sign it before anything is opened."""
+    if (
+        chunks
+        and chunks == own.steps.asked
+        and not any(one in own.docket.judged_by(own.me) for one in chunks)
+    ):
+        said = own.docket.round
+        verdict = Verdict(instance=said.instance, round=said.number, chunks=chunks, digests=digests)
+        own.say(SignedKind.VERDICT, verdict)
+        advance(own, now_ms)
+
+
+def not_examined(own: Verification) -> None:
+    """Our run could not be: it is asked for again when time has passed."""
+    own.steps.asked = ()
+
+
+def severed(own: Verification, peer: PeerId, now_ms: int) -> None:
+    """The stream with a member broke."""
+    own.moments.severed.setdefault(peer, now_ms)
+
+
+def joined(own: Verification, peer: PeerId) -> None:
+    """It stands again: say what it may have missed."""
+    own.moments.severed.pop(peer, None)
+    if peer in own.audience():
+        own.out += [fx.Send((peer,), word) for word in own.words()]
+
+
+def tick(own: Verification, now_ms: int) -> None:
+    """Time passed."""
+    if now_ms - own.moments.moved_ms >= ROUND_STALLED_MS + _longest_ms(own):
+        own.end("nothing happened any more")
+        return
+    advance(own, now_ms)
+    if now_ms >= own.moments.repeat_ms:
+        own.moments.repeat_ms = now_ms + REPEAT_MS
+        own.out += [fx.Send(own.audience(), word) for word in own.words()]
+
+
+def advance(own: Verification, now_ms: int) -> None:
+    """Everything that is due by now, step after step."""
+    for step in _STEPS:
+        if not own.is_over:
+            step(own, now_ms)
+
+
+def wakes(own: Verification, now_ms: int) -> bool:
+    """Whether it has something to look at by itself, and when next."""
+    if now_ms < own.moments.wake_ms:
+        return False
+    own.moments.wake_ms = now_ms + VERIFICATION_TICK_MS
+    return True
+
+
+# ---- steps
+def _propose(own: Verification, now_ms: int) -> None:
+    """Anybody may: what is proposed follows from the room's records. A new attempt leaves out who is not heard."""
+    basis, docket = own.basis, own.docket
+    if basis is None or docket.sealed() is not None or own.steps.revealed is not None:
+        return
+    if now_ms < own.moments.propose_ms and not _can_do_better(own):
+        return
+    attempt = max(docket.attempts, default=-1) + 1
+    proposal = Proposal(
+        job=docket.terms.job,
+        microjob=own.microjob,
+        instance=docket.round.instance,
+        round=docket.round.number,
+        attempt=attempt,
+        list=basis.list,
+        held=basis.held,
+        leaves=(),
+        suspicions=_suspicions(own),
+    )
+    _wait_with_proposing(own, now_ms)
+    own.tell(f"proposes a seal (attempt {attempt})")
+    own.say(SignedKind.PROPOSAL, proposal)
+
+
+def _seal(own: Verification, _now_ms: int) -> None:
+    """One R per attempt, and none after we revealed."""
+    if own.steps.revealed is not None:
+        return
+    for number in sorted(own.docket.attempts):
+        sealing = own.docket.attempts[number].sealing
+        is_new = number > max(own.steps.sealed, default=-1)
+        if not is_new or own.me not in sealing.members or not _has_all(own, sealing):
+            continue
+        own.steps.sealed.append(number)
+        key = f"{own.docket.round.instance}/{own.docket.round.number}/{number}"
+        own.out.append(fx.Persist("seal", key, sealing.r))
+        said = own.docket.round
+        own.say(SignedKind.SEAL, Seal(instance=said.instance, round=said.number, attempt=number, r=sealing.r))
+
+
+def _reveal(own: Verification, now_ms: int) -> None:
+    sealing = own.docket.sealed()
+    if sealing is None or own.steps.revealed is not None or own.me not in sealing.members:
+        return
+    own.steps.revealed, own.moments.sealed_ms = sealing.r, now_ms
+    said = own.docket.round
+    own.out.append(fx.Persist("reveal", f"{said.instance}/{said.number}", sealing.r))
+    proof = own.docket.pen.prove(sealing.r)
+    own.say(SignedKind.REVEAL, Reveal(instance=said.instance, round=said.number, r=sealing.r, proof=proof))
+
+
+def _suspect(own: Verification, now_ms: int) -> None:
+    """Say of whom we have not heard what is due, by our own clock; it takes more than half to pass somebody over."""
+    for peer, since_ms, limit_ms in _awaited(own):
+        severed_ms = own.moments.severed.get(peer)
+        is_severed = severed_ms is not None and now_ms - severed_ms >= SEVERED_MS
+        is_silent = since_ms is not None and now_ms - since_ms >= limit_ms
+        mine = own.docket.suspicions.get(peer, {})
+        if peer == own.me or own.me in mine or not (is_severed or is_silent):
+            continue
+        own.tell(f"has not heard {peer[-6:]}")
+        attempt = max(own.docket.attempts, default=0)
+        said = own.docket.round
+        suspicion = Suspicion(instance=said.instance, round=said.number, attempt=attempt, silent=peer)
+        own.say(SignedKind.SUSPICION, suspicion)
+
+
+def _examine(own: Verification, now_ms: int) -> None:
+    """If the draw names us: run the samples ourselves, from inputs that we read again."""
+    dealt = findings.drawn(own.docket)
+    if dealt is None:
+        return
+    if own.moments.drawn_ms is None:
+        own.moments.drawn_ms = now_ms
+        names = ", ".join(peer[-6:] for peer in dealt.dues)
+        own.tell(f"drawn: {names} check {len(dealt.samples)} chunks")
+    judged = own.docket.judged_by(own.me)
+    mine = tuple(chunk for chunk in dealt.dues.get(own.me, ()) if chunk not in judged)
+    if mine and own.steps.asked != mine:
+        own.steps.asked = mine
+        terms = own.docket.terms
+        own.out.append(fx.Reexecute(terms.job, own.microjob, own.docket.round.instance, mine))
+
+
+def _open(own: Verification, _now_ms: int) -> None:
+    """All verdicts are signed: nobody can copy any more."""
+    if own.steps.opened or not findings.is_judged(own.docket):
+        return
+    own.steps.opened = True
+    for commit in own.docket.commits():
+        opening = own.own.get(commit.sub_block)
+        if commit.member == own.me and opening is not None and opening.instance == commit.instance:
+            own.say(SignedKind.OPENING, opening)
+
+
+def _prove(own: Verification, now_ms: int) -> None:
+    """The verifier brings the receipt; after a while anybody does."""
+    if own.steps.proven or not findings.is_proven(own.docket):
+        return
+    dealt = findings.drawn(own.docket)
+    if dealt is None or own.me not in dealt.order:
+        return
+    if own.moments.open_ms is None:
+        own.moments.open_ms = now_ms
+    if now_ms < own.moments.open_ms + RECEIPT_MS * dealt.order.index(own.me):
+        return
+    own.steps.proven = True
+    own.tell("brings the receipt")
+    given = ReceiptGiven(instance=own.docket.round.instance, receipt=receipt.assemble(own.docket))
+    own.out.append(fx.Send((own.docket.terms.publisher,), given))
+
+
+def _awaited(own: Verification) -> list[tuple[PeerId, int | None, int]]:
+    """From whom a word is due, since when, and how long it may take."""
+    docket = own.docket
+    dealt = findings.drawn(docket)
+    if dealt is not None:
+        late = [peer for peer in dealt.dues if not findings.is_judged_by(docket, dealt, peer)]
+        return [(peer, own.moments.drawn_ms, _verdict_ms(own, len(dealt.dues[peer]))) for peer in late]
+    if docket.sealed() is not None or not own.steps.sealed:
+        return []
+    attempt = docket.attempts[max(docket.attempts)]
+    missing = [peer for peer in attempt.sealing.members if peer not in attempt.seals]
+    return [(peer, own.moments.proposed_ms, SILENT_MS) for peer in missing]
+
+
+def _verdict_ms(own: Verification, chunks: int) -> int:
+    """A checker has as long as a worker would have for as many sub-blocks."""
+    return own.verdict_ms * -(-chunks // own.docket.terms.chunks_per_sub_block)
+
+
+def _longest_ms(own: Verification) -> int:
+    """How long the checkers may take."""
+    dealt = findings.drawn(own.docket)
+    dues = dealt.dues.values() if dealt is not None else ()
+    return max((_verdict_ms(own, len(chunks)) for chunks in dues), default=0)
+
+
+def _can_do_better(own: Verification) -> bool:
+    """We made the newest proposal, and know by now whom it had better left out."""
+    docket = own.docket
+    if not docket.attempts:
+        return False
+    attempt = docket.attempts[max(docket.attempts)]
+    if attempt.sealing.proposer != own.me:
+        return False
+    missing = [peer for peer in attempt.sealing.members if peer not in attempt.seals]
+    return bool(missing) and all(docket.is_suspected(peer, docket.seats()) for peer in missing)
+
+
+def _suspicions(own: Verification) -> tuple[SignedEnvelope, ...]:
+    docket = own.docket
+    seats = docket.seats()
+    return tuple(
+        docket.suspicions[silent][author]
+        for silent in sorted(docket.suspicions)
+        if docket.is_suspected(silent, seats)
+        for author in sorted(docket.suspicions[silent])
+    )
+
+
+def _has_all(own: Verification, sealing: Sealing) -> bool:
+    """The records are those that we know: the publisher holds one of each sub-block, and one alone."""
+    if own.basis is None:
+        return True
+    mine = [envelope.payload for envelope in own.basis.held]
+    return mine == [envelope.payload for envelope in sealing.proposal.held]
+
+
+def _wait_with_proposing(own: Verification, now_ms: int) -> None:
+    """Give what was proposed the time to be sealed: nobody is late with it before."""
+    own.moments.proposed_ms = now_ms
+    own.moments.propose_ms = now_ms + PROPOSE_MS + own.place() * PROPOSE_STAGGER_MS
+
+
+_STEPS: Final = (_propose, _seal, _reveal, _suspect, _examine, _open, _prove)

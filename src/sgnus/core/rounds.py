@@ -1,0 +1,286 @@
+"""The rounds of verification that a node takes part in, beside its one seat: a room may verify while its members work on.
+
+Routes signed words to the round that they name, as a member or as the job's publisher, and starts a round when a room is
+complete or when a proposal comes that seats us.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from sgnus.core import inputs as ins
+from sgnus.core import judging, proving
+from sgnus.core.docket import WORDS, Docket, RoundId
+from sgnus.core.room import Room
+from sgnus.core.sealing import seated
+from sgnus.core.terms import Terms
+from sgnus.core.verification import Basis, Moments, Verification
+from sgnus.messages.errors import PeerFault
+from sgnus.messages.fields import Message
+from sgnus.messages.ids import BlockId, InstanceId, PeerId
+from sgnus.messages.limits import (
+    DEADLINE_MS_DEFAULT,
+    EARLY_WORDS_MAX,
+    OPENINGS_KEPT_MAX,
+    PROPOSE_STAGGER_MS,
+    REPEAT_MS,
+    ROUNDS_AT_ONCE_MAX,
+)
+from sgnus.messages.v1.types import (
+    BeaconOutput,
+    Opening,
+    Proposal,
+    ReceiptGiven,
+    Reveal,
+    RoomClosed,
+    Seal,
+    SignedEnvelope,
+    SignedKind,
+    Suspicion,
+    Verdict,
+)
+
+if TYPE_CHECKING:
+    from sgnus.core.node import NodeCore
+    from sgnus.core.publication import Publication
+
+_TYPES: Final[dict[SignedKind, type[Message]]] = {
+    SignedKind.PROPOSAL: Proposal,
+    SignedKind.SEAL: Seal,
+    SignedKind.REVEAL: Reveal,
+    SignedKind.SUSPICION: Suspicion,
+    SignedKind.BEACON: BeaconOutput,
+    SignedKind.VERDICT: Verdict,
+    SignedKind.OPENING: Opening,
+}
+
+
+@dataclass(slots=True)
+class Rounds:
+    """`own` are the openings of our commits; `early` are words of rounds that we do not know yet."""
+
+    running: dict[InstanceId, Verification] = field(default_factory=dict)
+    own: dict[tuple[InstanceId, int], Opening] = field(default_factory=dict)
+    early: dict[InstanceId, list[SignedEnvelope]] = field(default_factory=dict)
+    over: list[InstanceId] = field(default_factory=list)
+
+    def keep_opening(self, opening: Opening) -> None:
+        """What we committed to, until its round opens it."""
+        self.own[InstanceId(opening.instance), opening.sub_block] = opening
+        while len(self.own) > OPENINGS_KEPT_MAX:
+            del self.own[next(iter(self.own))]
+
+    def keep_early(self, instance: InstanceId, envelope: SignedEnvelope) -> None:
+        """A word of a round that may begin for us any moment."""
+        if instance in self.over:
+            return
+        words = self.early.setdefault(instance, [])
+        if len(words) < EARLY_WORDS_MAX and envelope not in words:
+            words.append(envelope)
+        while len(self.early) > ROUNDS_AT_ONCE_MAX:
+            del self.early[next(iter(self.early))]
+
+    def end(self, instance: InstanceId) -> None:
+        """Nothing of this instance is verified any more."""
+        self.over = [*self.over[1 - ROUNDS_AT_ONCE_MAX :], instance]
+
+    def peers(self) -> list[PeerId]:
+        """Whom we need a stream with."""
+        return [peer for round_ in self.running.values() for peer in round_.audience()]
+
+
+def sat_before(keys: Iterable[str]) -> list[InstanceId]:
+    """The instances in which we sealed before we were started again, out of the keys of those facts: in none of them do we
+    speak again, since we may have revealed.
+    """
+    return list(dict.fromkeys(InstanceId(key.split("/")[0]) for key in keys))
+
+
+def begin(node: NodeCore, room: Room, now_ms: int) -> None:
+    """Our room is complete: verify it, if its job wants that. Its host proposes at once, the others if it does not."""
+    lobby = node.jobs.get(room.seat.job)
+    terms = lobby.facts.terms if lobby is not None else None
+    instance = room.seat.instance
+    is_known = instance in node.rounds.running or instance in node.rounds.over
+    if terms is None or is_known or not room.book.is_complete():
+        return
+    round_ = _start(node, terms, room.seat.microjob, instance, now_ms)
+    round_.basis = Basis(room.roster.envelope, room.book.held_envelopes())
+    before = [peer for peer in sorted(room.roster.peers) if peer < node.pen.peer]
+    place = 0 if room.host == node.pen.peer else 1 + len(before)
+    round_.moments.propose_ms = now_ms + place * PROPOSE_STAGGER_MS
+    _catch_up(node, round_, now_ms)
+
+
+def hear(node: NodeCore, sender: PeerId, envelope: SignedEnvelope, now_ms: int) -> None:
+    """A signed word of a round. Faults: PeerFault."""
+    if envelope.kind not in WORDS:
+        raise PeerFault(f"a {envelope.kind.name} is no word of a round")
+    said = node.pen.open(envelope, envelope.kind, _TYPES[envelope.kind])
+    instance = InstanceId(said.instance)  # type: ignore[attr-defined]
+    if isinstance(said, Proposal):
+        _proposed(node, said, envelope, now_ms)
+    round_ = node.rounds.running.get(instance)
+    own = _publication_of(node, instance)
+    if round_ is not None:
+        _with_round(node, round_, lambda: proving.hear(round_, envelope, now_ms))
+    elif own is not None:
+        node.to_publication(own, judging.hear, instance, envelope, now_ms)
+    else:
+        node.rounds.keep_early(instance, envelope)
+
+
+def take_receipt(node: NodeCore, sender: PeerId, given: ReceiptGiven, now_ms: int) -> None:
+    """A member brings a receipt to us, the publisher. Faults: PeerFault."""
+    own = _publication_of(node, InstanceId(given.instance))
+    if own is not None:
+        node.to_publication(own, judging.take_receipt, InstanceId(given.instance), given.receipt, now_ms)
+
+
+def reexecuted(node: NodeCore, given: ins.Reexecuted, now_ms: int) -> None:
+    """Chunks were run again here: as checker, or as the publisher between two that differ."""
+    round_ = node.rounds.running.get(given.instance)
+    own = _publication_of(node, given.instance)
+    if round_ is not None and given.digests is not None:
+        digests = given.digests
+        _with_round(node, round_, lambda: proving.examined(round_, given.chunks, digests, now_ms))
+    elif round_ is not None:
+        proving.not_examined(round_)
+    elif own is not None:
+        node.to_publication(own, judging.examined, given, now_ms)
+
+
+def closed(node: NodeCore, sender: PeerId, said: RoomClosed) -> None:
+    """The publisher ends a room whose records hold a falsehood, and with it its round: its microjob is open again."""
+    instance = InstanceId(said.instance)
+    round_, room = node.rounds.running.get(instance), node.room
+    if round_ is not None and sender == round_.docket.terms.publisher:
+        _with_round(
+            node, round_, lambda: round_.end("somebody signed what is false; the microjob is open again")
+        )
+    elif room is not None and (room.seat.instance, room.seat.publisher) == (instance, sender):
+        node.rounds.end(instance)
+
+
+def connected(node: NodeCore, peer: PeerId) -> None:
+    for round_ in list(node.rounds.running.values()):
+        proving.joined(round_, peer)
+        _collect(node, round_)
+
+
+def lost(node: NodeCore, peer: PeerId, now_ms: int) -> None:
+    for round_ in node.rounds.running.values():
+        proving.severed(round_, peer, now_ms)
+
+
+def tick(node: NodeCore, now_ms: int) -> None:
+    """Time passed: for every round, as member and as publisher."""
+    for round_ in list(node.rounds.running.values()):
+        if proving.wakes(round_, now_ms):
+            proving.tick(round_, now_ms)
+            _collect(node, round_)
+    for own in node.publications.values():
+        if own.court.rounds:
+            node.to_publication(own, judging.tick, now_ms)
+
+
+def wake_ms(node: NodeCore, now_ms: int) -> int | None:
+    """When `tick` is due."""
+    moments = [round_.moments.wake_ms for round_ in node.rounds.running.values()]
+    moments += [
+        one.wake_ms(now_ms) for own in node.publications.values() for one in own.court.rounds.values()
+    ]
+    return min(moments, default=None)
+
+
+def job_changed(node: NodeCore, facts: ins.JobFacts) -> None:
+    """Rounds whose microjob is taken, or whose job is over, have done their work."""
+    for round_ in list(node.rounds.running.values()):
+        if round_.docket.terms.job != facts.job:
+            continue
+        if not facts.open or round_.microjob in facts.taken:
+            round_.end(
+                "the publisher has the receipt" if round_.microjob in facts.taken else "the job is over"
+            )
+            _collect(node, round_)
+
+
+# ---- inner
+def _proposed(node: NodeCore, proposal: Proposal, envelope: SignedEnvelope, now_ms: int) -> None:
+    """A proposal may begin a round: for its members, and for the publisher."""
+    instance, job = InstanceId(proposal.instance), BlockId(proposal.job)
+    own = node.publications.get(job)
+    if own is not None:
+        node.to_publication(own, judging.propose, envelope, now_ms)
+        words = node.rounds.early.pop(instance, []) if instance in own.court.rounds else []
+        for word in words:
+            hear(node, PeerId(word.author), word, now_ms)
+        return
+    lobby = node.jobs.get(job)
+    terms = lobby.facts.terms if lobby is not None else None
+    is_known = instance in node.rounds.running or instance in node.rounds.over
+    if terms is None or is_known or node.pen.peer not in seated(node.pen, proposal):
+        return
+    if lobby is not None and proposal.microjob in lobby.facts.taken:
+        return
+    if len(node.rounds.running) >= ROUNDS_AT_ONCE_MAX:
+        raise PeerFault("too many rounds at once")
+    round_ = _start(node, terms, proposal.microjob, instance, now_ms)
+    _catch_up(node, round_, now_ms)
+
+
+def _start(node: NodeCore, terms: Terms, microjob: int, instance: InstanceId, now_ms: int) -> Verification:
+    lobby = node.jobs.get(terms.job)
+    docket = Docket(node.pen, terms, RoundId(instance))
+    own = {number: opening for (name, number), opening in node.rounds.own.items() if name == instance}
+    verdict_ms = lobby.facts.deadline_ms if lobby is not None else DEADLINE_MS_DEFAULT
+    moments = Moments(
+        born_ms=now_ms, moved_ms=now_ms, propose_ms=now_ms, repeat_ms=now_ms + REPEAT_MS, wake_ms=now_ms
+    )
+    round_ = Verification(docket, microjob, moments, verdict_ms, own=own)
+    node.rounds.running[instance] = round_
+    return round_
+
+
+def _catch_up(node: NodeCore, round_: Verification, now_ms: int) -> None:
+    """Words that came before the round did; then whatever is due."""
+    for word in node.rounds.early.pop(round_.docket.round.instance, []):
+        try:
+            proving.hear(round_, word, now_ms)
+        except PeerFault as fault:
+            round_.tell(f"a word of {word.author[-6:]} does not count: {fault}")
+    proving.advance(round_, now_ms)
+    _collect(node, round_)
+
+
+def _with_round(node: NodeCore, round_: Verification, step: Callable[[], None]) -> None:
+    try:
+        step()
+    finally:
+        _collect(node, round_)
+
+
+def _collect(node: NodeCore, round_: Verification) -> None:
+    """Take a round's effects; forget it when it is over."""
+    node.out += round_.out
+    round_.out = []
+    instance = round_.docket.round.instance
+    if round_.is_over and node.rounds.running.get(instance) is round_:
+        del node.rounds.running[instance]
+        node.rounds.end(instance)
+        _open_again(node, round_)
+        for key in [key for key in node.rounds.own if key[0] == instance]:
+            del node.rounds.own[key]
+
+
+def _open_again(node: NodeCore, round_: Verification) -> None:
+    """Without a receipt our microjob is one that needs a room."""
+    lobby = node.jobs.get(round_.docket.terms.job)
+    if lobby is not None and round_.microjob not in lobby.facts.taken:
+        lobby.complete.pop(round_.microjob, None)
+
+
+def _publication_of(node: NodeCore, instance: InstanceId) -> Publication | None:
+    return next((own for own in node.publications.values() if instance in own.court.rounds), None)

@@ -1,0 +1,119 @@
+"""A member's part in one round of verification: its state, and how it speaks. `proving.py` has the steps.
+
+A round has no phases of its own: what was signed is the state, and each step is taken once, when its time has come.
+DESIGN section 9.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from sgnus.core import effects as fx
+from sgnus.core.docket import Docket
+from sgnus.core.sealing import seated_by
+from sgnus.messages.errors import PeerFault
+from sgnus.messages.fields import Message
+from sgnus.messages.ids import PeerId
+from sgnus.messages.v1.types import Opening, SignedEnvelope, SignedKind
+
+
+@dataclass(frozen=True, slots=True)
+class Basis:
+    """What a member knows of its complete room, enough to propose a seal: nobody's word is needed for it."""
+
+    list: SignedEnvelope
+    held: tuple[SignedEnvelope, ...]
+
+
+@dataclass(slots=True)
+class Steps:
+    """What this member has done, and what it said (to say it again to whom it may not have reached)."""
+
+    sealed: list[int] = field(default_factory=list)
+    revealed: bytes | None = None
+    asked: tuple[int, ...] = ()
+    opened: bool = False
+    proven: bool = False
+    said: list[SignedEnvelope] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Moments:
+    """When it next acts by itself. `moved_ms`: of the last news, `proposed_ms`: of the last proposal;
+    `severed`: since when a member's stream is broken."""
+
+    born_ms: int
+    moved_ms: int
+    propose_ms: int
+    repeat_ms: int
+    wake_ms: int
+    proposed_ms: int = 0
+    drawn_ms: int | None = None
+    open_ms: int | None = None
+    sealed_ms: int | None = None
+    severed: dict[PeerId, int] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Verification:
+    """One round at one member. `own` are the openings of its commits; `out` collects the effects of a step."""
+
+    docket: Docket
+    microjob: int
+    moments: Moments
+    verdict_ms: int
+    basis: Basis | None = None
+    own: dict[int, Opening] = field(default_factory=dict)
+    steps: Steps = field(default_factory=Steps)
+    is_over: bool = False
+    out: list[fx.Effect] = field(default_factory=list)
+
+    @property
+    def me(self) -> PeerId:
+        return self.docket.pen.peer
+
+    def audience(self) -> tuple[PeerId, ...]:
+        """All that follow the round but ourselves."""
+        peers = dict.fromkeys(self.docket.seats())
+        if self.basis is not None:
+            peers.update(dict.fromkeys(seated_by(self.docket.pen, self.basis.list, self.basis.held)))
+        peers[self.docket.terms.publisher] = None
+        return tuple(peer for peer in peers if peer != self.me)
+
+    def place(self) -> int:
+        """Staggers what anybody may do."""
+        seats = sorted(self.docket.seats())
+        return seats.index(self.me) if self.me in seats else len(seats)
+
+    def say(self, kind: SignedKind, message: Message) -> bool:
+        """Sign it, count it ourselves, tell all; False if it cannot be said (our room is too small, say)."""
+        envelope = self.docket.pen.sign(kind, message)
+        try:
+            self.docket.take(envelope)
+        except PeerFault as fault:
+            self.tell(f"cannot say {kind.name.lower()}: {fault}")
+            return False
+        self.steps.said.append(envelope)
+        self.out += [fx.Send(self.audience(), envelope)]
+        return True
+
+    def words(self) -> list[SignedEnvelope]:
+        """What we said, and what the others may lack of those that are gone: seals and beacon."""
+        docket, known = self.docket, []
+        sealing = docket.sealed()
+        if sealing is not None:
+            known += [sealing.envelope, *docket.attempts[sealing.proposal.attempt].seals.values()]
+        if docket.spoken is not None:
+            known.append(docket.spoken.envelope)
+        return list(dict.fromkeys([*known, *self.steps.said]))
+
+    def end(self, why: str) -> None:
+        """The round is over for us."""
+        if not self.is_over:
+            self.is_over = True
+            self.tell(f"verification ends: {why}")
+
+    def tell(self, line: str) -> None:
+        """A line of the story."""
+        instance = self.docket.round.instance
+        self.out.append(fx.Told(self.docket.terms.job, f"room {self.microjob}/{instance[:8]}: {line}"))

@@ -1,0 +1,133 @@
+"""Members and publisher of one round around a table: words travel by mail, time passes in steps, anybody may be muted."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from typing import Final
+
+from sgnus.core import arbiter, proving, receipt
+from sgnus.core import effects as fx
+from sgnus.core.arbiter import Arbitration, Guilt
+from sgnus.core.docket import Docket, RoundId
+from sgnus.core.receipt import Proven
+from sgnus.core.verification import Basis, Moments, Verification
+from sgnus.crypto.digests import digest
+from sgnus.messages.ids import PeerId
+from sgnus.messages.limits import REPEAT_MS
+from sgnus.messages.v1.types import ReceiptGiven, SignedEnvelope, SignedKind
+from tests.round_support import Output, Round, output_of
+
+STEP_MS: Final = 100
+VERDICT_MS: Final = 4_000
+Mute = Callable[[PeerId, SignedKind], bool]
+
+
+class Table:
+    """`mute` says whose words of which kind never leave; `runs` what somebody makes of a chunk when it checks (None: it
+    never does).
+    """
+
+    def __init__(
+        self, of: Round, mute: Mute = lambda _peer, _kind: False, dice: random.Random | None = None
+    ) -> None:
+        self.round = of
+        self.now_ms = 0
+        self.mute = mute
+        self.runs: dict[PeerId, Output | None] = {}
+        self.said: list[tuple[PeerId, SignedEnvelope]] = []
+        self.guilty: list[Guilt] = []
+        self._dice = dice
+        self._mail: list[tuple[PeerId, PeerId, object]] = []
+        self.members = {peer: self._member(peer) for peer in of.peers}
+        docket = Docket(of.publisher, of.terms, RoundId(of.list.instance))
+        self.court = Arbitration(docket, 0, 0, of.openings)
+
+    @property
+    def publisher(self) -> PeerId:
+        return self.round.publisher.peer
+
+    def sit(self, until_ms: int, until: Callable[[], bool] = lambda: False) -> bool:
+        """Let time pass, and all mail with it."""
+        while self.now_ms < until_ms and not until():
+            for peer, member in self.members.items():
+                proving.tick(member, self.now_ms)
+                self._collect(peer, member)
+            arbiter.advance(self.court, self.now_ms)
+            self._collect(self.publisher, self.court)
+            self._deliver()
+            self.now_ms += STEP_MS
+        return until()
+
+    def proven(self, until_ms: int = 60_000) -> Proven:
+        """What the receipt proves that the publisher ends with; AssertionError if there is none by then."""
+        assert self.sit(until_ms, lambda: self.court.receipt is not None), "no receipt"
+        assert self.court.receipt is not None
+        return receipt.check(self.round.publisher, self.round.terms, self.court.receipt)
+
+    def kinds(self, peer: PeerId) -> list[SignedKind]:
+        """What a member said, in order, each word once."""
+        return [envelope.kind for who, envelope in dict.fromkeys(self.said) if who == peer]
+
+    def put(self, sender: PeerId, envelope: SignedEnvelope) -> None:
+        """A word from outside, to everybody."""
+        self._mail += [(sender, peer, envelope) for peer in self.members]
+
+    def _member(self, peer: PeerId) -> Verification:
+        of = self.round
+        docket = Docket(of.pens[peer], of.terms, RoundId(of.list.instance))
+        held = tuple(of.held)
+        own = {
+            number: of.openings[number] for number in of.openings if of.peers[number % len(of.peers)] == peer
+        }
+        first = 0 if peer == of.peers[0] else 1_000 * (1 + of.peers.index(peer))
+        moments = Moments(born_ms=0, moved_ms=0, propose_ms=first, repeat_ms=REPEAT_MS, wake_ms=0)
+        return Verification(docket, 0, moments, VERDICT_MS, Basis(of.list.envelope, held), own)
+
+    def _collect(self, peer: PeerId, part: Verification | Arbitration) -> None:
+        effects, part.out = part.out, []
+        for effect in effects:
+            if isinstance(effect, fx.Send):
+                self._post(peer, effect)
+            elif isinstance(effect, fx.Reexecute):
+                self._run(peer, effect)
+
+    def _post(self, sender: PeerId, effect: fx.Send) -> None:
+        message = effect.message
+        if isinstance(message, SignedEnvelope):
+            if self.mute(sender, message.kind):
+                return
+            self.said.append((sender, message))
+        self._mail += [(sender, peer, message) for peer in effect.peers]
+
+    def _run(self, peer: PeerId, effect: fx.Reexecute) -> None:
+        runs = self.runs.get(peer, output_of)
+        if runs is None:
+            return
+        digests = {chunk: digest(runs(chunk)) for chunk in effect.chunks}
+        if peer == self.publisher:
+            self.guilty += arbiter.convict(self.court, digests)
+            return
+        member = self.members[peer]
+        proving.examined(member, effect.chunks, b"".join(digests.values()), self.now_ms)
+        self._collect(peer, member)
+
+    def _deliver(self) -> None:
+        while self._mail:
+            mail, self._mail = self._mail, []
+            if self._dice is not None:
+                mail += self._dice.sample(mail, len(mail) // 3)
+                self._dice.shuffle(mail)
+            for _sender, peer, message in mail:
+                self._hand(peer, message)
+
+    def _hand(self, peer: PeerId, message: object) -> None:
+        if peer == self.publisher:
+            if isinstance(message, ReceiptGiven):
+                arbiter.take_receipt(self.court, message.receipt)
+            elif isinstance(message, SignedEnvelope):
+                arbiter.hear(self.court, message, self.now_ms)
+            self._collect(peer, self.court)
+        elif isinstance(message, SignedEnvelope):
+            proving.hear(self.members[peer], message, self.now_ms)
+            self._collect(peer, self.members[peer])

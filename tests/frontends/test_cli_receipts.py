@@ -1,0 +1,145 @@
+"""`sgnus job receipts` and `sgnus receipt verify`: what is saved, what people and programs read, exit statuses."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sgnus.frontends.cli import main
+from sgnus.messages.v1 import sgnus_pb2 as pb
+from tests.frontends.fake_grid import FakeJob
+from tests.frontends.fake_node import FakeNode
+from tests.frontends.pictures import png
+from tests.round_support import PUBLISHER, Round, proven
+
+Captured = pytest.CaptureFixture[str]
+
+
+@pytest.fixture(scope="module")
+def data() -> bytes:
+    return proven(Round())
+
+
+@pytest.fixture
+def run(capsys: Captured) -> Any:
+    """Run a command: exit status, stdout, stderr."""
+
+    def run_(*arguments: object) -> tuple[int, str, str]:
+        status = main([str(argument) for argument in arguments])
+        captured = capsys.readouterr()
+        return status, captured.out, captured.err
+
+    return run_
+
+
+@pytest.fixture
+def job(run: Any, node: FakeNode, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeJob:
+    """A job of a running node."""
+    monkeypatch.setenv("SGNUS_HOME", str(node.home))
+    assert run("submit", png(tmp_path / "a.png"), "--processor", "invert", "--detach")[0] == 0
+    (job,) = node.service.jobs.values()
+    return job
+
+
+def test_receipts_are_saved_by_the_number_of_their_microjob(
+    run: Any, node: FakeNode, job: FakeJob, data: bytes, tmp_path: Path
+) -> None:
+    node.service.receipts[job.id] = [data]
+    folder = tmp_path / "some" / "receipts"
+    status, said, _ = run("job", "receipts", job.id, "-o", folder)
+    assert status == 0
+    assert said.splitlines() == [
+        f"1 of 1 microjobs have a receipt; saved in {folder}",
+        str(folder / "microjob-0.receipt"),
+    ]
+    assert (folder / "microjob-0.receipt").read_bytes() == data
+    assert json.loads(run("job", "receipts", job.id, "-o", folder, "--json")[1])["files"] == [
+        str(folder / "microjob-0.receipt")
+    ]
+    assert run("receipt", "verify", folder / "microjob-0.receipt")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("state", "name", "why"),
+    [
+        (pb.JOB_STATE_RUNNING, "mine", "is verified yet"),
+        (pb.JOB_STATE_COMPLETED, "mine", "verify none"),
+        (pb.JOB_STATE_COMPLETED, "foreign", "published by 12D3KooWFake: the receipts are kept there"),
+    ],
+)
+def test_a_job_without_receipts_says_why(
+    run: Any, job: FakeJob, state: int, name: str, why: str, tmp_path: Path
+) -> None:
+    job.state, job.request.name = state, name
+    status, _, remarks = run("job", "receipts", job.id, "-o", tmp_path / "receipts")
+    assert status == 2
+    assert why in remarks
+    assert not (tmp_path / "receipts").exists()
+
+
+def test_receipts_that_cannot_be_saved_are_wrong_use(
+    run: Any, node: FakeNode, job: FakeJob, data: bytes, tmp_path: Path
+) -> None:
+    node.service.receipts[job.id] = [data]
+    (tmp_path / "file").touch()
+    status, _, remarks = run("job", "receipts", job.id, "-o", tmp_path / "file")
+    assert status == 2
+    assert "cannot be saved" in remarks
+
+
+def test_a_good_receipt_says_in_words_what_it_proves(run: Any, data: bytes, tmp_path: Path) -> None:
+    file = tmp_path / "good.receipt"
+    file.write_bytes(data)
+    status, said, _ = run("receipt", "verify", file)
+    assert status == 0
+    for words in (
+        f"{file}: valid.",
+        f"{PUBLISHER.peer_id} (the publisher)",
+        "number 0 of 1, round 1",
+        "sample: 10 % of the chunks, verifiers: 1",
+        "3 members",
+        "verifier",
+        "It proves that the results of all 5 chunks were signed before anybody could know which would be checked, and by whom",
+        "If 50 % of the chunks (3) had been false, no sample would have met one with probability 0.4.",
+        "in league",
+    ):
+        assert words in said
+
+
+def test_programs_read_the_same(run: Any, data: bytes, tmp_path: Path) -> None:
+    (tmp_path / "good.receipt").write_bytes(data)
+    status, said, _ = run("receipt", "verify", tmp_path / "good.receipt", "--json")
+    (answer,) = json.loads(said)
+    assert status == 0
+    assert (answer["valid"], answer["chunks"], answer["samples"]) == (True, 5, 1)
+    assert answer["policy"]["verify"] == "sample"
+
+
+def test_a_damaged_receipt_is_not_valid_and_others_are_checked_all_the_same(
+    run: Any, data: bytes, tmp_path: Path
+) -> None:
+    good, bad = tmp_path / "good.receipt", tmp_path / "bad.receipt"
+    good.write_bytes(data)
+    bad.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+    status, said, remarks = run("receipt", "verify", bad, good)
+    assert status == 1
+    assert f"{good}: valid." in said
+    assert f"{bad}: not valid: an opening that does not fit the signed root." in remarks
+
+
+def test_a_missing_file_is_wrong_use(run: Any, data: bytes, tmp_path: Path) -> None:
+    good = tmp_path / "good.receipt"
+    good.write_bytes(data)
+    status, said, remarks = run("receipt", "verify", good, tmp_path / "none.receipt")
+    assert status == 2
+    assert f"{good}: valid." in said
+    assert "cannot be read: No such file or directory" in remarks
+    assert run("receipt", "verify", tmp_path)[0] == 2
+    assert run("receipt", "verify")[0] == 2
+    assert [one["valid"] for one in json.loads(run("receipt", "verify", good, tmp_path, "--json")[1])] == [
+        True,
+        False,
+    ]

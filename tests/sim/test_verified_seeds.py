@@ -1,0 +1,49 @@
+"""Seeds of grids whose job is verified: with every fault and honest peers, and with liars among them."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from sgnus.messages.v1.types import Verify
+from sgnus.sim.run import Verdict, judge, setting_of
+from sgnus.sim.setting import Setting
+
+BLOCK = 5
+
+
+def proved(seed: int, verify: Verify, liars: int = 0) -> Setting:
+    """A seed's own size, but with two honest members at least."""
+    own = setting_of(seed)
+    return dataclasses.replace(own, peers=max(own.peers, 3 + liars), verify=verify, liars=liars)
+
+
+def complaint(verdicts: list[Verdict]) -> str:
+    return "\n".join(
+        f"{verdict.summary()}\n    repeat with: {verdict.setting.command()} --trace"
+        for verdict in verdicts
+        if not verdict.is_right
+    )
+
+
+@pytest.mark.parametrize("first", range(2_000, 2_030, BLOCK))
+def test_samples_are_verified_whatever_crashes_or_stalls(first: int) -> None:
+    found = complaint([judge(proved(seed, Verify.SAMPLE)) for seed in range(first, first + BLOCK)])
+    assert not found, f"\n{found}"
+
+
+@pytest.mark.parametrize("first", range(3_000, 3_020, BLOCK))
+def test_one_liar_is_never_believed_by_full_verification_and_no_honest_peer_is_accused(first: int) -> None:
+    found = complaint([judge(proved(seed, Verify.FULL, liars=1)) for seed in range(first, first + BLOCK)])
+    assert not found, f"\n{found}"
+
+
+def test_two_liars_who_agree_never_have_an_honest_peer_accused_and_the_job_ends() -> None:
+    found = complaint([judge(proved(seed, Verify.FULL, liars=2)) for seed in range(4_000, 4_006)])
+    assert not found, f"\n{found}"
+
+
+def test_the_same_seed_is_the_same_run_with_proof_as_well() -> None:
+    setting = proved(5_000, Verify.SAMPLE)
+    assert judge(setting).trace == judge(setting).trace

@@ -1,0 +1,82 @@
+"""Jobs that want proof, on real processes: receipts when all are honest, and the right bytes although somebody lies."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sgnus.frontends.sdk.sync import Grid, Job
+from sgnus.messages.errors import PeerFault
+from sgnus.runtime.receipts import verify
+from tests.whole.facts import Pixels, picture, submit_slow
+from tests.whole.grid import PrivateNetwork, wait_for
+
+pytestmark = pytest.mark.timeout(240)
+
+LIES = "tests.whole.lying_node"
+
+
+def story(job: Job) -> str:
+    return "\n".join(job.story())
+
+
+@pytest.mark.parametrize("policy", ["sample", "full"])
+def test_a_job_that_wants_proof_ends_with_a_receipt_for_each_microjob(tmp_path: Path, policy: str) -> None:
+    with PrivateNetwork(tmp_path) as network:
+        network.add(0, 1, 1, 1)
+        with network.nodes[0].connect() as grid:
+            job, right = submit_slow(grid, 14, 0.05, verify=policy)
+            assert np.array_equal(job.result(), right)
+            assert job.status().state == "completed"
+            receipts = job.receipts()
+            assert len(receipts) == 2
+            for receipt in receipts:
+                verify(receipt)
+            altered = receipts[0][:-1] + bytes([receipts[0][-1] ^ 1])
+            with pytest.raises(PeerFault):
+                verify(altered)
+
+
+@pytest.mark.parametrize("how", ["some", "all"])
+def test_a_worker_that_lies_is_convicted_and_the_job_ends_right(tmp_path: Path, how: str) -> None:
+    with PrivateNetwork(tmp_path) as network:
+        network.add(0, 1, 1)
+        (liar,) = network.add_as((LIES, how), 1)
+        with network.nodes[0].connect() as grid:
+            job, right = until_it_worked(grid, liar.peer, "full")
+            assert np.array_equal(job.result(), right)
+            assert f"{liar.peer[-6:]} returned a false chunk" in story(job)
+            assert all(f"{node.peer[-6:]} returned" not in story(job) for node in network.nodes[1:3])
+
+
+def test_a_verifier_that_accuses_falsely_is_convicted_and_the_job_ends_right(tmp_path: Path) -> None:
+    with PrivateNetwork(tmp_path) as network:
+        network.add(0, 1, 1)
+        (liar,) = network.add_as((LIES, "accuses"), 1)
+        with network.nodes[0].connect() as grid:
+            job, right = submit_slow(grid, 30, 0.05, verify="full")
+            assert np.array_equal(job.result(), right)
+            convicted = [
+                line for line in job.story() if "accused somebody" in line or "returned a false" in line
+            ]
+            assert all(liar.peer[-6:] in line for line in convicted)
+
+
+def test_alone_a_job_that_wants_proof_waits_and_says_what_for(tmp_path: Path) -> None:
+    with PrivateNetwork(tmp_path) as network:
+        network.add(1)
+        with network.nodes[0].connect() as grid:
+            job = grid.submit(picture(2), processor="invert", verify="sample")
+            wait_for(lambda: job.status().state == "pending", "the job waits")
+            assert "--verify none" in job.status().reason
+            network.add(1, 1)
+            assert np.array_equal(job.result(), 255 - picture(2))
+
+
+def until_it_worked(grid: Grid, liar: str, verify: str) -> tuple[Job, Pixels]:
+    """A job long enough that each of three members does a part of it."""
+    job, right = submit_slow(grid, 10, 0.3, verify=verify)
+    wait_for(lambda: liar[-6:] in story(job), "the liar works")
+    return job, right
