@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import ClassVar
 
 import trio
@@ -135,17 +136,27 @@ def test_messages_after_a_restart_with_the_same_key_are_not_taken_for_old_ones()
                 again = await RealNode(50).start()
                 again.gossip.subscribe(TOPIC)
                 again.gossip.connect(node.address)
-                await until(lambda a=again: a.gossip.neighbours(), "connected")
+                # Until it has heard that we are subscribed, it sends us nothing.
+                await until(lambda a=again, m=life: _probe(a, node, m), "its words reach us")
                 for number in range(100):
                     again.gossip.publish(TOPIC, b"%s %d" % (life, number))
                 await until(
-                    lambda mark=life: sum(p.startswith(mark) for p in node.heard.payloads(TOPIC)) == 100,
+                    lambda mark=life: (
+                        sum(p.startswith(mark + b" ") for p in node.heard.payloads(TOPIC)) == 100
+                    ),
                     f"100 of the {life!r} life",
                 )
                 await again.gossip.stop()
                 await until(lambda: not node.gossip.neighbours(), "gone")
 
     asyncio.run(story())
+
+
+def _probe(sender: RealNode, hearer: RealNode, life: bytes) -> bool:
+    """Say one more word; whether any was heard by now."""
+    told = [payload for payload in hearer.heard.payloads(TOPIC) if payload.startswith(b"probe " + life)]
+    sender.gossip.publish(TOPIC, b"probe %s %f" % (life, time.monotonic()))
+    return bool(told)
 
 
 # ---- the router's parameters -----------------------------------------------------------------------------
