@@ -42,7 +42,7 @@ _COMMANDS: Final = {
     cls=LazyGroup,
     places=_COMMANDS,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Exit status: 0 done, 1 the job failed or a check did, 2 wrong use.",
+    epilog="Exit status: 0 done, 1 the job or a check failed, or machine or network refused, 2 wrong use, 130 broken off.",
 )
 @click.version_option(package_name=None, version="0.1.0", prog_name="sgnus")
 def cli() -> None:

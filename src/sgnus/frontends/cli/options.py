@@ -63,12 +63,18 @@ def node_options(command: Command) -> Command:
     for option in (
         click.option("--discover", is_flag=True, help="Look for peers on the local network (mDNS)."),
         click.option(
-            "--peer-port", type=port, help="Port for peers' gRPC. [default: as last time, or any free one]"
+            "--peer-port",
+            type=port,
+            help="Port for peers' gRPC. [default: as last time, or one of 20000 to 32000]",
         ),
-        click.option("--port", type=port, help="Port for gossip. [default: as last time, or any free one]"),
+        click.option(
+            "--port", type=port, help="Port for gossip. [default: as last time, or one of 20000 to 32000]"
+        ),
         click.option("--announce", metavar="HOST", help="Host to tell peers. [default: all of --listen]"),
         click.option("--listen", metavar="HOST", help="Address to listen on. [default: 127.0.0.1]"),
-        click.option("--workers", type=click.IntRange(0, 1024), help="Processes that run processors."),
+        click.option(
+            "--workers", type=click.IntRange(0, 1024), help="Processes that run processors. [default: 1]"
+        ),
         click.option("--network", metavar="FILE", help="Network file. [default: the home's own]"),
     ):
         command = option(command)

@@ -25,7 +25,10 @@ JOB_OPTIONS = (
     click.option("--processor", required=True, metavar="NAME", help="A shipped one, wasm:FILE, or app:NAME."),
     click.option("--tile", type=SIZES, metavar="HxW", help="Size of a tile. [default: 256x256 or what fits]"),
     click.option(
-        "--halo", type=SIZES, metavar="N", help="Margin around a tile. [default: what the processor needs]"
+        "--halo",
+        type=SIZES,
+        metavar="N",
+        help="Margin around a tile. [default: what a shipped processor needs, 0 for wasm: and app:]",
     ),
     click.option(
         "--edge",
