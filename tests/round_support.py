@@ -168,13 +168,12 @@ class Round:
         self.commit(output)
         self.take(self.peers[0], SignedKind.PROPOSAL, self.proposal(self.held))
         for peer in self.peers:
-            r = self.docket.attempts[0].sealing.r
+            r = self.docket.attempts[0, self.peers[0]].sealing.r
             self.take(peer, SignedKind.SEAL, Seal(instance=self.instance, round=1, attempt=0, r=r))
 
     def reveal(self, silent: Sequence[PeerId] = ()) -> None:
         """Each shows its output for R."""
-        sealing = self.docket.sealed()
-        assert sealing is not None
+        (sealing,) = self.docket.sealed()
         for peer in (peer for peer in self.peers if peer not in silent):
             proof = self.pens[peer].prove(sealing.r)
             self.take(
@@ -183,8 +182,7 @@ class Round:
 
     def speak(self) -> None:
         """The beacon, over all reveals."""
-        sealing = self.docket.sealed()
-        assert sealing is not None
+        (sealing,) = self.docket.sealed()
         reveals = self.docket.reveals[sealing.r]
         outputs = {peer: reveals[peer][1] for peer in sorted(reveals)}
         output = BeaconOutput(

@@ -13,6 +13,7 @@ from sgnus.core.docket import Docket, RoundId
 from sgnus.core.receipt import Proven
 from sgnus.core.verification import Basis, Moments, Verification
 from sgnus.crypto.digests import digest
+from sgnus.messages.errors import PeerFault
 from sgnus.messages.ids import PeerId
 from sgnus.messages.limits import REPEAT_MS
 from sgnus.messages.v1.types import ReceiptGiven, SignedEnvelope, SignedKind
@@ -122,12 +123,16 @@ class Table:
                 self._hand(peer, message)
 
     def _hand(self, peer: PeerId, message: object) -> None:
-        if peer == self.publisher:
+        part = self.court if peer == self.publisher else self.members.get(peer)
+        if part is None:
+            return  # A stranger that somebody's proposal seats.
+        try:
             if isinstance(message, ReceiptGiven):
                 arbiter.take_receipt(self.court, message.receipt)
+            elif isinstance(message, SignedEnvelope) and isinstance(part, Verification):
+                proving.hear(part, message, self.now_ms)
             elif isinstance(message, SignedEnvelope):
                 arbiter.hear(self.court, message, self.now_ms)
-            self._collect(peer, self.court)
-        elif isinstance(message, SignedEnvelope):
-            proving.hear(self.members[peer], message, self.now_ms)
-            self._collect(peer, self.members[peer])
+        except PeerFault:
+            pass  # The word does not count.
+        self._collect(peer, part)

@@ -15,6 +15,7 @@ from sgnus.core import findings, receipt
 from sgnus.core.docket import Docket
 from sgnus.core.findings import Mismatch
 from sgnus.core.sealing import Sealing, majority
+from sgnus.messages.errors import PeerFault
 from sgnus.messages.ids import PeerId
 from sgnus.messages.limits import OPENING_MS, RECEIPT_MS, REVEAL_MS, ROUND_MS_MAX, VERIFICATION_TICK_MS
 from sgnus.messages.v1.types import BeaconOutput, Opening, SignedEnvelope, SignedKind
@@ -35,7 +36,7 @@ class Guilt:
 class Since:
     """Since when the round stands where it stands."""
 
-    revealed_ms: int | None = None
+    revealed_ms: dict[bytes, int] = field(default_factory=dict)
     judged_ms: int | None = None
     proven_ms: int | None = None
 
@@ -59,6 +60,10 @@ class Arbitration:
     def audience(self) -> tuple[PeerId, ...]:
         """All that follow the round."""
         return tuple(peer for peer in self.docket.seats() if peer != self.docket.terms.publisher)
+
+    def sealers(self) -> int:
+        """How many sealed any attempt."""
+        return max((len(attempt.seals) for attempt in self.docket.attempts.values()), default=0)
 
     def is_late(self, now_ms: int) -> bool:
         """It came to no end."""
@@ -86,9 +91,12 @@ def advance(own: Arbitration, now_ms: int) -> None:
 
 def take_receipt(own: Arbitration, data: bytes) -> None:
     """A member brings the receipt. Faults: PeerFault."""
-    if own.receipt is None:
-        receipt.check(own.docket.pen, own.docket.terms, data)
-        own.receipt = data
+    if own.receipt is not None:
+        return
+    proven, spoken = receipt.check(own.docket.pen, own.docket.terms, data), own.docket.spoken
+    if spoken is None or proven.sealing.r != spoken.sealing.r:
+        raise PeerFault("a receipt of another round than the one that it was brought for")
+    own.receipt = data
 
 
 def convict(own: Arbitration, digests: Mapping[int, bytes]) -> list[Guilt]:
@@ -115,24 +123,27 @@ def _verdict_on(own: Arbitration, mismatch: Mismatch) -> SignedEnvelope | None:
 
 
 def _speak(own: Arbitration, now_ms: int) -> None:
-    """The beacon: over all reveals, or over those of more than half that came in time."""
+    """The beacon: over all reveals of a sealed attempt, or over those of more than half that came in time.
+
+    Of several sealed attempts the first whose reveals suffice: a member may have shown us alone that it sealed another one.
+    """
     docket = own.docket
-    sealing = docket.sealed()
-    if docket.spoken is not None or sealing is None:
+    if docket.spoken is not None:
         return
-    reveals = docket.reveals.get(sealing.r, {})
-    if not reveals:
+    for sealing in docket.sealed():
+        reveals = docket.reveals.get(sealing.r, {})
+        if not reveals:
+            continue
+        since_ms = own.since.revealed_ms.setdefault(sealing.r, now_ms)
+        is_enough = majority(len(reveals), len(sealing.members)) and now_ms - since_ms >= REVEAL_MS
+        if len(reveals) < len(sealing.members) and not is_enough:
+            continue
+        envelope = own.spoken_before or docket.pen.sign(SignedKind.BEACON, _output(docket, sealing))
+        key = f"{docket.terms.job}/{docket.round.instance}"
+        own.out.append(fx.Persist("beacon", key, encode(envelope)))
+        docket.take(envelope)
+        own.out.append(fx.Send(own.audience(), envelope))
         return
-    if own.since.revealed_ms is None:
-        own.since.revealed_ms = now_ms
-    is_enough = majority(len(reveals), len(sealing.members)) and now_ms - own.since.revealed_ms >= REVEAL_MS
-    if len(reveals) < len(sealing.members) and not is_enough:
-        return
-    envelope = own.spoken_before or docket.pen.sign(SignedKind.BEACON, _output(docket, sealing))
-    key = f"{docket.terms.job}/{docket.round.instance}"
-    own.out.append(fx.Persist("beacon", key, encode(envelope)))
-    docket.take(envelope)
-    own.out.append(fx.Send(own.audience(), envelope))
 
 
 def _output(docket: Docket, sealing: Sealing) -> BeaconOutput:

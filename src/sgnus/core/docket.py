@@ -21,7 +21,13 @@ from sgnus.crypto.digests import DIGEST_BYTES
 from sgnus.crypto.merkle import split_digests
 from sgnus.messages.errors import PeerFault
 from sgnus.messages.ids import InstanceId, PeerId
-from sgnus.messages.limits import ATTEMPTS_MAX, EARLY_WORDS_MAX, ROOM_MEMBERS_MAX
+from sgnus.messages.limits import (
+    ATTEMPTS_KEPT_MAX,
+    EARLY_WORD_BYTES_MAX,
+    EARLY_WORDS_MAX,
+    PROPOSALS_MAX,
+    ROOM_MEMBERS_MAX,
+)
 from sgnus.messages.v1.types import (
     BeaconOutput,
     Opening,
@@ -78,7 +84,7 @@ class Docket:
     pen: Pen
     terms: Terms
     round: RoundId
-    attempts: dict[int, Attempt] = field(default_factory=dict)
+    attempts: dict[tuple[int, PeerId], Attempt] = field(default_factory=dict)
     reveals: dict[bytes, dict[PeerId, tuple[SignedEnvelope, bytes]]] = field(default_factory=dict)
     suspicions: dict[PeerId, Signed] = field(default_factory=dict)
     spoken: Spoken | None = None
@@ -92,7 +98,7 @@ class Docket:
         if add is None:
             raise PeerFault(f"a signed {envelope.kind.name} is no word of a round")
         if not add(self, envelope):
-            if envelope not in self.early:
+            if envelope not in self.early and len(envelope.payload) <= EARLY_WORD_BYTES_MAX:
                 self.early = [*self.early[1 - EARLY_WORDS_MAX :], envelope]
             return False
         waiting, self.early = self.early, []
@@ -106,19 +112,20 @@ class Docket:
     def seats(self) -> tuple[PeerId, ...]:
         """Everybody that any proposal seats: who may suspect."""
         found: dict[PeerId, None] = {}
-        for number in sorted(self.attempts):
-            proposal = self.attempts[number].sealing.proposal
+        for key in sorted(self.attempts):
+            proposal = self.attempts[key].sealing.proposal
             found.update(dict.fromkeys(sealings.seated(self.pen, proposal)))
         return tuple(found)
 
-    def sealed(self) -> Sealing | None:
-        """The first attempt that all of its members have sealed."""
-        done = [number for number, attempt in sorted(self.attempts.items()) if attempt.is_sealed()]
-        return self.attempts[done[0]].sealing if done else None
+    def sealed(self) -> list[Sealing]:
+        """The attempts that all of their members have sealed, the first one first."""
+        return [attempt.sealing for _key, attempt in sorted(self.attempts.items()) if attempt.is_sealed()]
 
     def with_r(self, r: bytes) -> Sealing | None:
-        """The sealing whose R this is."""
-        return next((one.sealing for one in self.attempts.values() if one.sealing.r == r), None)
+        """The sealing whose R this is; of several proposals that seal the same, one that is sealed."""
+        known = [one for _key, one in sorted(self.attempts.items()) if one.sealing.r == r]
+        known.sort(key=lambda one: not one.is_sealed())
+        return known[0].sealing if known else None
 
     def is_suspected(self, peer: PeerId, among: Sequence[PeerId]) -> bool:
         """Whether more than half of the others of `among` have not heard `peer`."""
@@ -139,21 +146,27 @@ class Docket:
         proposal = sealing.proposal
         if (proposal.instance, proposal.round) != (self.round.instance, self.round.number):
             raise PeerFault("a proposal of another room or round")
-        if proposal.attempt in self.attempts or len(self.attempts) >= ATTEMPTS_MAX:
+        key = (proposal.attempt, sealing.proposer)
+        mine = [author for _number, author in self.attempts if author == sealing.proposer]
+        if key in self.attempts or len(mine) >= PROPOSALS_MAX or len(self.attempts) >= ATTEMPTS_KEPT_MAX:
             return False
-        self.attempts[proposal.attempt] = Attempt(sealing)
+        self.attempts[key] = Attempt(sealing)
         return True
 
     def _add_seal(self, envelope: SignedEnvelope) -> bool:
         seal = self.pen.open(envelope, SignedKind.SEAL, Seal)
-        attempt = self.attempts.get(seal.attempt)
         author = PeerId(envelope.author)
-        if attempt is None or not self.round.names(seal) or author in attempt.seals:
+        if not self.round.names(seal):
             return False
-        if seal.r != attempt.sealing.r or author not in attempt.sealing.members:
-            return False
-        attempt.seals[author] = envelope
-        return True
+        found = [
+            one
+            for (number, _by), one in self.attempts.items()
+            if number == seal.attempt and one.sealing.r == seal.r and author in one.sealing.members
+        ]
+        added = [one for one in found if author not in one.seals]
+        for one in added:
+            one.seals[author] = envelope
+        return bool(added)
 
     def _add_reveal(self, envelope: SignedEnvelope) -> bool:
         reveal = self.pen.open(envelope, SignedKind.REVEAL, Reveal)
@@ -234,6 +247,12 @@ def digests_of(verdict: Verdict) -> dict[int, bytes]:
         raise PeerFault("a verdict that names no chunk, or one twice, or without order")
     digests = split_digests(verdict.digests, len(verdict.chunks))
     return dict(zip(verdict.chunks, digests, strict=True))
+
+
+def sealed_as(docket: Docket, r: bytes) -> Attempt | None:
+    """A sealed attempt with this R."""
+    found = [one for _key, one in sorted(docket.attempts.items()) if one.is_sealed() and one.sealing.r == r]
+    return found[0] if found else None
 
 
 def opens(terms: Terms, commit: Commit, opening: Opening) -> bool:

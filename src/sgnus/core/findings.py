@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from sgnus.core import draw as draws
 from sgnus.core import roster as rosters
-from sgnus.core.docket import Docket
+from sgnus.core.docket import Docket, sealed_as
 from sgnus.core.draw import Draw
 from sgnus.core.roster import Roster
 from sgnus.core.sealing import Commit
@@ -72,6 +72,8 @@ def is_open(docket: Docket) -> bool:
 
 def is_proven(docket: Docket) -> bool:
     """Whether a receipt follows: judged, opened, and nobody differs."""
+    if docket.spoken is None or sealed_as(docket, docket.spoken.sealing.r) is None:
+        return False
     return is_judged(docket) and is_open(docket) and not mismatches(docket)
 
 

@@ -14,8 +14,8 @@ from sgnus.core.docket import Docket, RoundId
 from sgnus.core.publication import Publication
 from sgnus.crypto.merkle import split_digests
 from sgnus.messages.ids import InstanceId, PeerId
-from sgnus.messages.limits import ROUNDS_AT_ONCE_MAX
-from sgnus.messages.v1.types import CloseReason, RoomClosed, SignedEnvelope
+from sgnus.messages.limits import ROUNDS_AT_ONCE_MAX, ROUNDS_PER_MICROJOB_MAX
+from sgnus.messages.v1.types import CloseReason, Held, RoomClosed, SignedEnvelope, SignedKind
 
 
 def propose(own: Publication, envelope: SignedEnvelope, now_ms: int) -> None:
@@ -32,9 +32,17 @@ def propose(own: Publication, envelope: SignedEnvelope, now_ms: int) -> None:
     instance = InstanceId(proposal.instance)
     if instance in own.court.rounds or len(own.court.rounds) >= ROUNDS_AT_ONCE_MAX:
         return
+    _make_room(own, proposal.microjob)
     docket = Docket(own.pen, terms, RoundId(instance, proposal.round))
     before = own.court.spoken.get(instance)
     own.court.rounds[instance] = Arbitration(docket, proposal.microjob, now_ms, shelf.openings, before)
+
+
+def _make_room(own: Publication, microjob: int) -> None:
+    """A microjob has a bounded number of rounds; the one that the fewest have sealed gives way to another."""
+    of_it = [name for name, one in own.court.rounds.items() if one.microjob == microjob]
+    if len(of_it) >= ROUNDS_PER_MICROJOB_MAX:
+        del own.court.rounds[min(of_it, key=lambda name: own.court.rounds[name].sealers())]
 
 
 def hear(own: Publication, instance: InstanceId, envelope: SignedEnvelope, now_ms: int) -> None:
@@ -60,7 +68,7 @@ def tick(own: Publication, now_ms: int) -> None:
             continue  # Another round of its microjob just ended it.
         if arbitration.is_late(now_ms):
             own.tell(f"verification of room {arbitration.microjob}/{instance[:8]} came to no end")
-            _open_again(own, instance)
+            _open_again(own, arbitration.microjob)
             continue
         arbiter.advance(arbitration, now_ms)
         _settle(own, instance)
@@ -75,12 +83,12 @@ def examined(own: Publication, given: ins.Reexecuted, now_ms: int) -> None:
         return
     digests = split_digests(given.digests, len(given.chunks))
     guilty = arbiter.convict(arbitration, dict(zip(given.chunks, digests, strict=True)))
+    ended = {arbitration.microjob: None} if guilty else {}
     for guilt in guilty:
         _accuse(own, arbitration, guilt)
-        if guilt.is_worker:
-            _void(own, arbitration, guilt)
-    if guilty:
-        _open_again(own, given.instance)
+        ended.update(dict.fromkeys(_void(own, guilt.peer)))
+    for microjob in ended:
+        _open_again(own, microjob)
 
 
 def _settle(own: Publication, instance: InstanceId) -> None:
@@ -122,25 +130,30 @@ def _accuse(own: Publication, arbitration: Arbitration, guilt: Guilt) -> None:
     )
 
 
-def _void(own: Publication, arbitration: Arbitration, guilt: Guilt) -> None:
-    """All that the guilty delivered for this microjob is done again."""
-    shelf = own.shelf(arbitration.microjob)
-    for commit in arbitration.docket.commits():
-        if commit.member != guilt.peer:
+def _void(own: Publication, guilty: PeerId) -> list[int]:
+    """All that the guilty delivered is done again, but for what a receipt verifies. Returns the microjobs that are concerned."""
+    concerned: dict[int, None] = {}
+    for microjob, shelf in sorted(own.shelves.items()):
+        if shelf.taken:
             continue
-        number = commit.sub_block
-        shelf.held.pop(number, None)
-        shelf.openings.pop(number, None)
-        shelf.turns[number] = shelf.turns.get(number, 0) + 1
-        key = f"{own.facts.job}/{arbitration.microjob}/{number}"
-        own.out.append(fx.Persist("turn", key, shelf.turns[number].to_bytes(4, "big")))
-        own.out.append(fx.Persist("held", key, b""))
-        own.out.append(fx.Voided(own.facts.job, arbitration.microjob, number))
+        for number in [n for n, one in sorted(shelf.held.items()) if _member_of(own, one) == guilty]:
+            concerned[microjob] = None
+            del shelf.held[number]
+            shelf.openings.pop(number, None)
+            shelf.turns[number] = shelf.turns.get(number, 0) + 1
+            key = f"{own.facts.job}/{microjob}/{number}"
+            own.out.append(fx.Persist("turn", key, shelf.turns[number].to_bytes(4, "big")))
+            own.out.append(fx.Persist("held", key, b""))
+            own.out.append(fx.Voided(own.facts.job, microjob, number))
+    return list(concerned)
 
 
-def _open_again(own: Publication, instance: InstanceId) -> None:
-    """The round ends without a receipt: its microjob is for another room."""
-    microjob = own.court.rounds[instance].microjob
+def _member_of(own: Publication, envelope: SignedEnvelope) -> str:
+    return own.pen.open(envelope, SignedKind.HELD, Held).member
+
+
+def _open_again(own: Publication, microjob: int) -> None:
+    """Rooms and rounds of the microjob end without a receipt: it is for another room."""
     shelf = own.shelf(microjob)
     told: dict[InstanceId, dict[PeerId, None]] = {}
     for name, observed in shelf.instances.items():

@@ -11,14 +11,18 @@ from typing import Final
 
 from sgnus.core import effects as fx
 from sgnus.core import findings, receipt
+from sgnus.core import roster as rosters
 from sgnus.core.sealing import Sealing
 from sgnus.core.verification import Verification
 from sgnus.messages.ids import PeerId
 from sgnus.messages.limits import (
+    ATTEMPT_STEPS_MAX,
+    ATTEMPTS_MAX,
     PROPOSE_MS,
     PROPOSE_STAGGER_MS,
     RECEIPT_MS,
     REPEAT_MS,
+    ROUND_MS_MAX,
     ROUND_STALLED_MS,
     SEVERED_MS,
     SILENT_MS,
@@ -80,6 +84,9 @@ def joined(own: Verification, peer: PeerId) -> None:
 
 def tick(own: Verification, now_ms: int) -> None:
     """Time passed."""
+    if now_ms - own.moments.born_ms >= ROUND_MS_MAX:
+        own.end("it came to no end in time")
+        return
     if now_ms - own.moments.moved_ms >= ROUND_STALLED_MS + _longest_ms(own):
         own.end("nothing happened any more")
         return
@@ -108,11 +115,14 @@ def wakes(own: Verification, now_ms: int) -> bool:
 def _propose(own: Verification, now_ms: int) -> None:
     """Anybody may: what is proposed follows from the room's records. A new attempt leaves out who is not heard."""
     basis, docket = own.basis, own.docket
-    if basis is None or docket.sealed() is not None or own.steps.revealed is not None:
+    if basis is None or docket.sealed() or own.steps.revealed is not None:
         return
     if now_ms < own.moments.propose_ms and not _can_do_better(own):
         return
-    attempt = max(docket.attempts, default=-1) + 1
+    mine = [number for number, by in docket.attempts if by == own.me]
+    attempt = max([*(number for number, _by in own.steps.sealed), *mine], default=-1) + 1
+    if attempt >= ATTEMPTS_MAX:
+        return
     proposal = Proposal(
         job=docket.terms.job,
         microjob=own.microjob,
@@ -133,12 +143,13 @@ def _seal(own: Verification, _now_ms: int) -> None:
     """One R per attempt, and none after we revealed."""
     if own.steps.revealed is not None:
         return
-    for number in sorted(own.docket.attempts):
-        sealing = own.docket.attempts[number].sealing
-        is_new = number > max(own.steps.sealed, default=-1)
+    for number, author in sorted(own.docket.attempts):
+        sealing = own.docket.attempts[number, author].sealing
+        last = own.steps.sealed[-1][0] if own.steps.sealed else -1
+        is_new = last < number <= last + ATTEMPT_STEPS_MAX  # Else one word could use all numbers up.
         if not is_new or own.me not in sealing.members or not _has_all(own, sealing):
             continue
-        own.steps.sealed.append(number)
+        own.steps.sealed.append((number, author))
         key = f"{own.docket.round.instance}/{own.docket.round.number}/{number}"
         own.out.append(fx.Persist("seal", key, sealing.r))
         said = own.docket.round
@@ -146,8 +157,10 @@ def _seal(own: Verification, _now_ms: int) -> None:
 
 
 def _reveal(own: Verification, now_ms: int) -> None:
-    sealing = own.docket.sealed()
-    if sealing is None or own.steps.revealed is not None or own.me not in sealing.members:
+    done, mine = own.docket.sealed(), own.steps.sealed
+    mine_done = [one for one in done if (one.proposal.attempt, one.proposer) in mine]
+    sealing = next(iter(mine_done), None)
+    if sealing is None or own.steps.revealed is not None:
         return
     own.steps.revealed, own.moments.sealed_ms = sealing.r, now_ms
     said = own.docket.round
@@ -166,7 +179,7 @@ def _suspect(own: Verification, now_ms: int) -> None:
         if peer == own.me or own.me in mine or not (is_severed or is_silent):
             continue
         own.tell(f"has not heard {peer[-6:]}")
-        attempt = max(own.docket.attempts, default=0)
+        attempt = max((number for number, _by in own.docket.attempts), default=0)
         said = own.docket.round
         suspicion = Suspicion(instance=said.instance, round=said.number, attempt=attempt, silent=peer)
         own.say(SignedKind.SUSPICION, suspicion)
@@ -224,9 +237,9 @@ def _awaited(own: Verification) -> list[tuple[PeerId, int | None, int]]:
     if dealt is not None:
         late = [peer for peer in dealt.dues if not findings.is_judged_by(docket, dealt, peer)]
         return [(peer, own.moments.drawn_ms, _verdict_ms(own, len(dealt.dues[peer]))) for peer in late]
-    if docket.sealed() is not None or not own.steps.sealed:
+    if docket.sealed() or not own.steps.sealed:
         return []
-    attempt = docket.attempts[max(docket.attempts)]
+    attempt = docket.attempts[own.steps.sealed[-1]]
     missing = [peer for peer in attempt.sealing.members if peer not in attempt.seals]
     return [(peer, own.moments.proposed_ms, SILENT_MS) for peer in missing]
 
@@ -246,30 +259,34 @@ def _longest_ms(own: Verification) -> int:
 def _can_do_better(own: Verification) -> bool:
     """We made the newest proposal, and know by now whom it had better left out."""
     docket = own.docket
-    if not docket.attempts:
+    if not own.steps.sealed or own.steps.sealed[-1][1] != own.me:
         return False
-    attempt = docket.attempts[max(docket.attempts)]
-    if attempt.sealing.proposer != own.me:
-        return False
+    attempt = docket.attempts[own.steps.sealed[-1]]
     missing = [peer for peer in attempt.sealing.members if peer not in attempt.seals]
-    return bool(missing) and all(docket.is_suspected(peer, docket.seats()) for peer in missing)
+    return bool(missing) and all(docket.is_suspected(peer, own.seats()) for peer in missing)
 
 
 def _suspicions(own: Verification) -> tuple[SignedEnvelope, ...]:
-    docket = own.docket
-    seats = docket.seats()
+    """Those that count for what we propose: of our room's own seats, by our room's own seats."""
+    docket, seats = own.docket, own.seats()
     return tuple(
         docket.suspicions[silent][author]
         for silent in sorted(docket.suspicions)
-        if docket.is_suspected(silent, seats)
+        if silent in seats and docket.is_suspected(silent, seats)
         for author in sorted(docket.suspicions[silent])
+        if author in seats
     )
 
 
 def _has_all(own: Verification, sealing: Sealing) -> bool:
-    """The records are those that we know: the publisher holds one of each sub-block, and one alone."""
+    """The records are those that we know, since the publisher holds one of each sub-block, and one alone; and the list is
+    by the host that we know, in its epoch: whoever signs another one seats whom it likes.
+    """
     if own.basis is None:
         return True
+    ours, theirs = (rosters.read(own.docket.pen, one) for one in (own.basis.list, sealing.proposal.list))
+    if (ours.host, ours.epoch) != (theirs.host, theirs.epoch):
+        return False
     mine = [envelope.payload for envelope in own.basis.held]
     return mine == [envelope.payload for envelope in sealing.proposal.held]
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from sgnus.core import findings
-from sgnus.core.docket import Docket, RoundId
+from sgnus.core.docket import Docket, RoundId, sealed_as
 from sgnus.core.draw import Draw
 from sgnus.core.pen import Pen
 from sgnus.core.sealing import Sealing
@@ -40,15 +40,15 @@ class Proven:
 def assemble(docket: Docket) -> bytes:
     """The receipt of a proven round. OurFault before it is."""
     spoken, dealt = docket.spoken, findings.drawn(docket)
-    if spoken is None or dealt is None or not findings.is_proven(docket):
+    attempt = sealed_as(docket, spoken.sealing.r) if spoken is not None else None
+    if spoken is None or dealt is None or attempt is None or not findings.is_proven(docket):
         raise OurFault("a receipt was asked for before the round was proven")
-    attempt = docket.attempts[spoken.sealing.proposal.attempt]
     return encode(
         Receipt(
             network=docket.terms.network,
             job=docket.terms.entry,
-            microjob=spoken.sealing.proposal.microjob,
-            proposal=spoken.sealing.envelope,
+            microjob=attempt.sealing.proposal.microjob,
+            proposal=attempt.sealing.envelope,
             seals=_by_author(list(attempt.seals.values())),
             beacon=spoken.envelope,
             suspicions=tuple(
@@ -105,7 +105,7 @@ def check(pen: Pen, terms: Terms, data: bytes) -> Proven:
     docket = Docket(pen, terms, RoundId(InstanceId(proposal.instance), proposal.round))
     _add(docket, [receipt.proposal], "proposal")
     _add(docket, receipt.seals, "seal")
-    if docket.sealed() is None or receipt.seals != _by_author(receipt.seals):
+    if not docket.sealed() or receipt.seals != _by_author(receipt.seals):
         raise PeerFault("the receipt's seals are not those of all members, in their order")
     _add(docket, [receipt.beacon], "beacon")
     _add(docket, receipt.suspicions, "suspicion")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from sgnus.core import inputs as ins
 from sgnus.core import judging, proving
+from sgnus.core import sealing as sealings
 from sgnus.core.docket import WORDS, Docket, RoundId
 from sgnus.core.room import Room
 from sgnus.core.sealing import seated
@@ -22,6 +23,8 @@ from sgnus.messages.fields import Message
 from sgnus.messages.ids import BlockId, InstanceId, PeerId
 from sgnus.messages.limits import (
     DEADLINE_MS_DEFAULT,
+    EARLY_BYTES_MAX,
+    EARLY_WORD_BYTES_MAX,
     EARLY_WORDS_MAX,
     OPENINGS_KEPT_MAX,
     PROPOSE_STAGGER_MS,
@@ -76,11 +79,16 @@ class Rounds:
         """A word of a round that may begin for us any moment."""
         if instance in self.over:
             return
+        if len(envelope.payload) > EARLY_WORD_BYTES_MAX:
+            return
         words = self.early.setdefault(instance, [])
         if len(words) < EARLY_WORDS_MAX and envelope not in words:
             words.append(envelope)
-        while len(self.early) > ROUNDS_AT_ONCE_MAX:
+        while len(self.early) > ROUNDS_AT_ONCE_MAX or self._early_bytes() > EARLY_BYTES_MAX:
             del self.early[next(iter(self.early))]
+
+    def _early_bytes(self) -> int:
+        return sum(len(word.payload) for words in self.early.values() for word in words)
 
     def end(self, instance: InstanceId) -> None:
         """Nothing of this instance is verified any more."""
@@ -103,10 +111,9 @@ def begin(node: NodeCore, room: Room, now_ms: int) -> None:
     lobby = node.jobs.get(room.seat.job)
     terms = lobby.facts.terms if lobby is not None else None
     instance = room.seat.instance
-    is_known = instance in node.rounds.running or instance in node.rounds.over
-    if terms is None or is_known or not room.book.is_complete():
+    if terms is None or instance in node.rounds.over or not room.book.is_complete():
         return
-    round_ = _start(node, terms, room.seat.microjob, instance, now_ms)
+    round_ = node.rounds.running.get(instance) or _start(node, terms, room.seat.microjob, instance, now_ms)
     round_.basis = Basis(room.roster.envelope, room.book.held_envelopes())
     before = [peer for peer in sorted(room.roster.peers) if peer < node.pen.peer]
     place = 0 if room.host == node.pen.peer else 1 + len(before)
@@ -216,7 +223,10 @@ def _proposed(node: NodeCore, proposal: Proposal, envelope: SignedEnvelope, now_
         node.to_publication(own, judging.propose, envelope, now_ms)
         words = node.rounds.early.pop(instance, []) if instance in own.court.rounds else []
         for word in words:
-            hear(node, PeerId(word.author), word, now_ms)
+            try:
+                hear(node, PeerId(word.author), word, now_ms)
+            except PeerFault:
+                continue  # Not the proposer's fault; it just does not count.
         return
     lobby = node.jobs.get(job)
     terms = lobby.facts.terms if lobby is not None else None
@@ -227,6 +237,7 @@ def _proposed(node: NodeCore, proposal: Proposal, envelope: SignedEnvelope, now_
         return
     if len(node.rounds.running) >= ROUNDS_AT_ONCE_MAX:
         raise PeerFault("too many rounds at once")
+    sealings.read(node.pen, terms, envelope)
     round_ = _start(node, terms, proposal.microjob, instance, now_ms)
     _catch_up(node, round_, now_ms)
 
@@ -269,7 +280,8 @@ def _collect(node: NodeCore, round_: Verification) -> None:
     instance = round_.docket.round.instance
     if round_.is_over and node.rounds.running.get(instance) is round_:
         del node.rounds.running[instance]
-        node.rounds.end(instance)
+        if round_.steps.sealed:
+            node.rounds.end(instance)  # We may have revealed in it.
         _open_again(node, round_)
         for key in [key for key in node.rounds.own if key[0] == instance]:
             del node.rounds.own[key]

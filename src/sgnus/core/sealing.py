@@ -15,7 +15,7 @@ from sgnus.core.pen import Pen
 from sgnus.core.terms import Terms
 from sgnus.messages.errors import PeerFault
 from sgnus.messages.ids import InstanceId, PeerId
-from sgnus.messages.limits import ROUNDS_MAX
+from sgnus.messages.limits import ATTEMPTS_MAX
 from sgnus.messages.v1.types import (
     Held,
     JoinRequest,
@@ -77,8 +77,8 @@ def read(pen: Pen, terms: Terms, envelope: SignedEnvelope) -> Sealing:
     named = (roster.list.job, roster.list.microjob, roster.instance)
     if named != (proposal.job, proposal.microjob, proposal.instance) or proposal.job != terms.job:
         raise PeerFault("the proposal's list is of another room, or of another job")
-    if not 1 <= proposal.round <= ROUNDS_MAX:
-        raise PeerFault("the proposal is of a round that cannot be")
+    if proposal.round != 1 or proposal.attempt >= ATTEMPTS_MAX:
+        raise PeerFault("the proposal is of a round or attempt that cannot be")
     commits = _commits(pen, terms, proposal)
     seats = _seats(pen, proposal, roster.list.members)
     if terms.publisher in seats:

@@ -29,7 +29,7 @@ class Basis:
 class Steps:
     """What this member has done, and what it said (to say it again to whom it may not have reached)."""
 
-    sealed: list[int] = field(default_factory=list)
+    sealed: list[tuple[int, PeerId]] = field(default_factory=list)
     revealed: bytes | None = None
     asked: tuple[int, ...] = ()
     opened: bool = False
@@ -80,6 +80,12 @@ class Verification:
         peers[self.docket.terms.publisher] = None
         return tuple(peer for peer in peers if peer != self.me)
 
+    def seats(self) -> tuple[PeerId, ...]:
+        """Of our own room, as we know it; of a round that others proposed to us, theirs."""
+        if self.basis is None:
+            return self.docket.seats()
+        return seated_by(self.docket.pen, self.basis.list, self.basis.held)
+
     def place(self) -> int:
         """Staggers what anybody may do."""
         seats = sorted(self.docket.seats())
@@ -98,13 +104,14 @@ class Verification:
         return True
 
     def words(self) -> list[SignedEnvelope]:
-        """What we said, and what the others may lack of those that are gone: seals and beacon."""
+        """What we said, and what the others may lack of those that are gone: seals, beacon, verdicts."""
         docket, known = self.docket, []
-        sealing = docket.sealed()
-        if sealing is not None:
-            known += [sealing.envelope, *docket.attempts[sealing.proposal.attempt].seals.values()]
+        for sealing in docket.sealed()[:1]:
+            attempt = docket.attempts[sealing.proposal.attempt, sealing.proposer]
+            known += [sealing.envelope, *attempt.seals.values()]
         if docket.spoken is not None:
             known.append(docket.spoken.envelope)
+        known += [verdict for peer in sorted(docket.verdicts) for verdict in docket.verdicts[peer]]
         return list(dict.fromkeys([*known, *self.steps.said]))
 
     def end(self, why: str) -> None:

@@ -1,0 +1,156 @@
+"""What members and strangers try against rounds of verification, and that the round, or the honest node, goes on."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from sgnus.core import arbiter, moving, proving
+from sgnus.core import effects as fx
+from sgnus.core import inputs as ins
+from sgnus.core.node import NodeCore
+from sgnus.messages.errors import PeerFault
+from sgnus.messages.ids import PeerId
+from sgnus.messages.limits import ATTEMPTS_MAX, EARLY_WORD_BYTES_MAX
+from sgnus.messages.v1.types import HeldNotice, Opening, SignedEnvelope, SignedKind, Suspicion
+from sgnus.runtime.pens import EnvelopePen
+from tests.core.round_table import Table
+from tests.round_support import FULL, NETWORK, Round, identity_of, member_of, proven
+
+STRANGER = EnvelopePen(identity_of("stranger"), NETWORK)
+
+
+def committed(members: int = 4) -> Round:
+    return Round(members=members, chunks=members, per_sub_block=1, policy=FULL).commit()
+
+
+def forged(of: Round, attempt: int, **change: object) -> SignedEnvelope:
+    """A stranger's proposal over the room's results, by a list of an epoch that it claims to host."""
+    seats = (member_of(STRANGER, of.terms.job, of.instance),)
+    claimed = replace(of.list.list, epoch=2, sequence=2, members=seats)
+    listed = STRANGER.sign(SignedKind.LIST, claimed)
+    proposal = replace(of.proposal(of.held), attempt=attempt, list=listed, **change)  # type: ignore[arg-type]
+    return STRANGER.sign(SignedKind.PROPOSAL, proposal)
+
+
+def all_hear(table: Table, envelope: SignedEnvelope) -> None:
+    """Everybody gets this word; who finds fault with it drops it."""
+    for member in table.members.values():
+        try:
+            proving.hear(member, envelope, table.now_ms)
+        except PeerFault:
+            continue
+    try:
+        arbiter.hear(table.court, envelope, table.now_ms)
+    except PeerFault:
+        return
+
+
+def node_of(of: Round, peer: PeerId) -> NodeCore:
+    """A member of the room, as a whole node."""
+    facts = ins.JobFacts(
+        job=of.terms.job,
+        publisher=of.publisher.peer,
+        address=None,
+        processor="builtin:invert@1",
+        sub_blocks=len(of.held),
+        microjobs=1,
+        deadline_ms=60_000,
+        terms=of.terms,
+    )
+    address = member_of(of.pens[peer], of.terms.job, of.instance).address
+    node = NodeCore.create(of.pens[peer], address, 1, 1)
+    node.handle(ins.JobChanged(facts), 0)
+    moving.sit(node, node.jobs[facts.job], of.list, 1, by_app=False)
+    return node
+
+
+def words(effects: list[fx.Effect]) -> list[SignedKind]:
+    sent = [x.message for x in effects if isinstance(x, fx.Send)]
+    return [message.kind for message in sent if isinstance(message, SignedEnvelope)]
+
+
+@pytest.mark.parametrize("has_spoken", [False, True])
+def test_the_receipt_of_another_round_takes_nothing(has_spoken: bool) -> None:
+    other = proven(Round(members=4, chunks=4, per_sub_block=1, policy=FULL))
+    of = Round(members=3, chunks=4, per_sub_block=1, policy=FULL).commit()
+    table = Table(of, lambda _who, kind: kind is SignedKind.VERDICT)
+    table.sit(2_000 if has_spoken else 0)
+    assert (table.court.docket.spoken is not None) is has_spoken
+    with pytest.raises(PeerFault):
+        arbiter.take_receipt(table.court, other)
+    assert table.court.receipt is None
+
+
+def test_a_proposal_of_an_attempt_beyond_all_bounds_harms_no_node() -> None:
+    of = committed()
+    node = node_of(of, of.peers[0])
+    node.handle(ins.PeerSaid(of.publisher.peer, HeldNotice(held=of.held)), 20)
+    for attempt in (ATTEMPTS_MAX - 1, ATTEMPTS_MAX, 65_535):
+        node.handle(ins.PeerSaid(STRANGER.peer, forged(of, attempt)), 30)
+    for now_ms in range(500, 40_000, 500):
+        node.handle(ins.Tick(), now_ms)
+
+
+def test_a_proposal_that_comes_before_the_room_is_complete_does_not_keep_its_host_from_proposing() -> None:
+    of = committed()
+    node = node_of(of, of.peers[0])
+    node.handle(ins.PeerSaid(STRANGER.peer, forged(of, 0)), 10)
+    node.handle(ins.PeerSaid(STRANGER.peer, forged(of, 0, held=())), 10)
+    effects = node.handle(ins.PeerSaid(of.publisher.peer, HeldNotice(held=of.held)), 20)
+    for now_ms in range(500, 10_000, 500):
+        effects += node.handle(ins.Tick(), now_ms)
+    assert SignedKind.PROPOSAL in words(effects)
+
+
+def test_a_stranger_that_fills_the_attempts_leaves_room_for_honest_ones() -> None:
+    of = committed()
+    table = Table(of)
+    for attempt in range(ATTEMPTS_MAX):
+        all_hear(table, forged(of, attempt))
+    table.proven()
+
+
+def test_a_proposal_of_another_round_is_refused() -> None:
+    of = committed()
+    with pytest.raises(PeerFault, match="round"):
+        proving.hear(Table(of).members[of.peers[0]], forged(of, 0, round=2), 0)
+
+
+def test_a_member_that_seals_for_the_publisher_alone_does_not_stop_the_beacon() -> None:
+    of = committed()
+    table = Table(of)
+    last = of.peers[3]
+    told: list[SignedEnvelope] = []
+
+    def mute(who: PeerId, kind: SignedKind) -> bool:
+        """Nobody but the publisher hears the last one: it is handed what it says below."""
+        return who == last
+
+    table.mute = mute
+    for _ in range(100):
+        table.sit(table.now_ms + 100)
+        for word in table.members[last].steps.said:
+            if word not in told and word.kind is SignedKind.SEAL:
+                told.append(word)
+                arbiter.hear(table.court, word, table.now_ms)
+    assert told
+    table.proven()
+
+
+def test_a_strangers_suspicion_does_not_spoil_honest_proposals() -> None:
+    of = committed(5)
+    table = Table(of, lambda who, kind: who == of.peers[4])
+    all_hear(table, forged(of, 0))
+    said = Suspicion(instance=of.instance, round=1, attempt=0, silent=of.peers[4])
+    all_hear(table, STRANGER.sign(SignedKind.SUSPICION, said))
+    assert of.peers[4] not in table.proven().sealing.members
+
+
+def test_early_words_are_bounded_in_bytes() -> None:
+    of = committed()
+    node = node_of(of, of.peers[0])
+    big = Opening(instance="f" * 64, sub_block=0, salt_seed=b"s" * EARLY_WORD_BYTES_MAX, digests=b"")
+    node.handle(ins.PeerSaid(STRANGER.peer, STRANGER.sign(SignedKind.OPENING, big)), 10)
+    assert not any(node.rounds.early.values())
