@@ -27,20 +27,20 @@ def complaint(verdicts: list[Verdict]) -> str:
     )
 
 
-@pytest.mark.parametrize("first", range(2_000, 2_030, BLOCK))
+@pytest.mark.parametrize("first", range(2_000, 2_020, BLOCK))
 def test_samples_are_verified_whatever_crashes_or_stalls(first: int) -> None:
     found = complaint([judge(proved(seed, Verify.SAMPLE)) for seed in range(first, first + BLOCK)])
     assert not found, f"\n{found}"
 
 
-@pytest.mark.parametrize("first", range(3_000, 3_020, BLOCK))
+@pytest.mark.parametrize("first", range(3_000, 3_015, BLOCK))
 def test_one_liar_is_never_believed_by_full_verification_and_no_honest_peer_is_accused(first: int) -> None:
     found = complaint([judge(proved(seed, Verify.FULL, liars=1)) for seed in range(first, first + BLOCK)])
     assert not found, f"\n{found}"
 
 
 def test_two_liars_who_agree_never_have_an_honest_peer_accused_and_the_job_ends() -> None:
-    found = complaint([judge(proved(seed, Verify.FULL, liars=2)) for seed in range(4_000, 4_006)])
+    found = complaint([judge(proved(seed, Verify.FULL, liars=2)) for seed in range(4_000, 4_004)])
     assert not found, f"\n{found}"
 
 
