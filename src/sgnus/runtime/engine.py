@@ -74,6 +74,10 @@ class Engine:
         self._wake.set()
         return True
 
+    def waiting(self) -> tuple[Input, ...]:
+        """What the core has not been given yet, the oldest first."""
+        return tuple(self._inbox)
+
     def start(self) -> None:
         self._task = asyncio.create_task(self._run(), name="engine")
 

@@ -16,6 +16,7 @@ from sgnus.core.shelf import JobView, RoomClaim
 from sgnus.messages.errors import PeerFault, WorldFault
 from sgnus.messages.ids import BlockId
 from sgnus.messages.v1.types import Opening, RoomAnnouncement, SignedEnvelope
+from sgnus.ports import Store
 from sgnus.runtime.drivers import Drivers
 from sgnus.runtime.engine import Engine
 from sgnus.runtime.events import EventHub
@@ -42,6 +43,12 @@ class JobWatch:
         self._task: asyncio.Task[None] | None = None
         self._entered: dict[BlockId, None] = {}
 
+    async def prepare(self) -> None:
+        """Tell of our own open jobs before any peer can speak: a room that meets us again says once who is in it."""
+        for view in await self._drivers.database.own_jobs():
+            if view.is_open:
+                await self._look_safely(view.block_id)
+
     async def start(self) -> None:
         """Tell of what the database holds already, then of changes."""
         for view in await self._drivers.database.own_jobs():
@@ -65,16 +72,19 @@ class JobWatch:
             self._wake.clear()
             pending, self._pending = self._pending, {}
             for job in pending:
-                try:
-                    await self.look(job)
-                except PeerFault as fault:
-                    LOG.info("job %s cannot be: %s", job, fault)
-                except WorldFault as fault:
-                    LOG.info("job %s: %s", job, fault)
-                    asyncio.get_running_loop().call_later(RETRY_S, self.changed, job)
-                except Exception:
-                    # One job's trouble (its files were taken away, say) must not make us deaf to all others.
-                    LOG.exception("job %s could not be looked at", job)
+                await self._look_safely(job)
+
+    async def _look_safely(self, job: BlockId) -> None:
+        """One job's trouble (its files were taken away, say) must not make us deaf to all others."""
+        try:
+            await self.look(job)
+        except PeerFault as fault:
+            LOG.info("job %s cannot be: %s", job, fault)
+        except WorldFault as fault:
+            LOG.info("job %s: %s", job, fault)
+            asyncio.get_running_loop().call_later(RETRY_S, self.changed, job)
+        except Exception:
+            LOG.exception("job %s could not be looked at", job)
 
     async def look(self, block_id: BlockId) -> Job | None:
         """Read the fold of a job and tell the core, if it is one that we take part in. Faults: PeerFault, WorldFault."""
@@ -140,27 +150,7 @@ class JobWatch:
             job.folder.is_loaded = True
         known = [f"{prefix}{place.microjob}/{place.sub_block}" for place in job.places]
         envelopes = tuple(decode(SignedEnvelope, held[key].held) for key in known)
-        return await self._with_proofs(job, HeldLoaded(block_id, envelopes))
-
-    async def _with_proofs(self, job: Job, loaded: HeldLoaded) -> HeldLoaded:
-        """What the commits hide, and what we said and checked in rounds before, where results are verified."""
-        if not job.wants_proof:
-            return loaded
-        store, prefix = self._drivers.store, f"{loaded.job}/"
-        openings = await store.facts("opening", prefix)
-        receipts = await store.facts("receipt", prefix)
-        turns = await store.facts("turn", prefix)
-        spoken = await store.facts("beacon", prefix)
-        return replace(
-            loaded,
-            openings=tuple((_microjob_in(key), decode(Opening, value)) for key, value in openings.items()),
-            receipts=tuple((_microjob_in(key), digest_of(value)) for key, value in receipts.items()),
-            turns=tuple(
-                (_microjob_in(key), int(key.rpartition("/")[2]), int.from_bytes(value, "big"))
-                for key, value in turns.items()
-            ),
-            spoken=tuple((key.split("/")[1], decode(SignedEnvelope, value)) for key, value in spoken.items()),
-        )
+        return await _with_proofs(store, job, HeldLoaded(block_id, envelopes))
 
     async def _keep_entries(self, job: Job) -> None:
         """A disk that refuses now is tried again: the database has them meanwhile."""
@@ -205,6 +195,27 @@ class JobWatch:
             closing=False,
         )
         self._engine.put(RoomHeard(claim.host, said))
+
+
+async def _with_proofs(store: Store, job: Job, loaded: HeldLoaded) -> HeldLoaded:
+    """What the commits hide, and what we said and checked in rounds before, where results are verified."""
+    if not job.wants_proof:
+        return loaded
+    prefix = f"{loaded.job}/"
+    openings = await store.facts("opening", prefix)
+    receipts = await store.facts("receipt", prefix)
+    turns = await store.facts("turn", prefix)
+    spoken = await store.facts("beacon", prefix)
+    return replace(
+        loaded,
+        openings=tuple((_microjob_in(key), decode(Opening, value)) for key, value in openings.items()),
+        receipts=tuple((_microjob_in(key), digest_of(value)) for key, value in receipts.items()),
+        turns=tuple(
+            (_microjob_in(key), int(key.rpartition("/")[2]), int.from_bytes(value, "big"))
+            for key, value in turns.items()
+        ),
+        spoken=tuple((key.split("/")[1], decode(SignedEnvelope, value)) for key, value in spoken.items()),
+    )
 
 
 def _microjob_in(key: str) -> int:

@@ -128,6 +128,7 @@ class Node:
         identity = self.home.identity()
         parts = self._parts = await assemble(self.options, self.home, identity, network)
         service = NodeService(parts.background.publishing, parts.drivers.database, parts.addresses)
+        await parts.background.watch.prepare()
         await self._listen(parts, service)
         if parts.drivers.pool is not None:
             await parts.drivers.pool.start()
