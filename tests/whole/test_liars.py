@@ -10,12 +10,14 @@ import pytest
 from sgnus.frontends.sdk.sync import Grid, Job
 from sgnus.messages.errors import PeerFault
 from sgnus.runtime.receipts import verify
-from tests.whole.facts import Pixels, picture, submit_slow
+from tests.whole.facts import picture, submit_slow
 from tests.whole.grid import PrivateNetwork, wait_for
 
 pytestmark = pytest.mark.timeout(240)
 
 LIES = "tests.whole.lying_node"
+GUILTY = "by its own signature"
+JOBS_MAX = 5
 
 
 def story(job: Job) -> str:
@@ -45,10 +47,11 @@ def test_a_worker_that_lies_is_convicted_and_the_job_ends_right(tmp_path: Path, 
         network.add(0, 1, 1)
         (liar,) = network.add_as((LIES, how), 1)
         with network.nodes[0].connect() as grid:
-            job, right = until_it_worked(grid, liar.peer, "full")
-            assert np.array_equal(job.result(), right)
-            assert f"{liar.peer[-6:]} returned a false chunk" in story(job)
-            assert all(f"{node.peer[-6:]} returned" not in story(job) for node in network.nodes[1:3])
+            convicted = [
+                line for line in story(until_it_delivered(grid, liar.peer)).splitlines() if GUILTY in line
+            ]
+            assert convicted
+            assert all(liar.peer[-6:] in line for line in convicted)
 
 
 def test_a_verifier_that_accuses_falsely_is_convicted_and_the_job_ends_right(tmp_path: Path) -> None:
@@ -56,11 +59,14 @@ def test_a_verifier_that_accuses_falsely_is_convicted_and_the_job_ends_right(tmp
         network.add(0, 1, 1)
         (liar,) = network.add_as((LIES, "accuses"), 1)
         with network.nodes[0].connect() as grid:
-            job, right = submit_slow(grid, 30, 0.05, verify="full")
-            assert np.array_equal(job.result(), right)
-            convicted = [
-                line for line in job.story() if "accused somebody" in line or "returned a false" in line
-            ]
+            convicted: list[str] = []
+            for _ in range(JOBS_MAX):
+                job, right = submit_slow(grid, 10, 0.05, verify="full")
+                assert np.array_equal(job.result(), right)
+                convicted += [line for line in job.story() if GUILTY in line]
+                if convicted:
+                    break
+            assert convicted
             assert all(liar.peer[-6:] in line for line in convicted)
 
 
@@ -75,8 +81,11 @@ def test_alone_a_job_that_wants_proof_waits_and_says_what_for(tmp_path: Path) ->
             assert np.array_equal(job.result(), 255 - picture(2))
 
 
-def until_it_worked(grid: Grid, liar: str, verify: str) -> tuple[Job, Pixels]:
-    """A job long enough that each of three members does a part of it."""
-    job, right = submit_slow(grid, 10, 0.3, verify=verify)
-    wait_for(lambda: liar[-6:] in story(job), "the liar works")
-    return job, right
+def until_it_delivered(grid: Grid, liar: str) -> Job:
+    """A verified job of which the publisher held a result of the liar for a while; each ends with the right bytes."""
+    for _ in range(JOBS_MAX):
+        job, right = submit_slow(grid, 10, 0.3, verify="full")
+        assert np.array_equal(job.result(), right)
+        if f"is held from {liar[-6:]}" in story(job):
+            return job
+    raise AssertionError(f"in {JOBS_MAX} jobs the liar delivered nothing")
