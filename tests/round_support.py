@@ -24,6 +24,7 @@ from sgnus.messages.ids import NetworkId, PeerId
 from sgnus.messages.v1.types import (
     AddressRecord,
     ArraySpec,
+    BeaconMissed,
     BeaconOutput,
     Cut,
     Edge,
@@ -79,7 +80,13 @@ def false_output(chunk: int) -> bytes:
 
 
 def job_of(
-    chunks: int, per_sub_block: int, policy: Policy, processor: str = "builtin:invert@1", **other: object
+    chunks: int,
+    per_sub_block: int,
+    policy: Policy,
+    processor: str = "builtin:invert@1",
+    *,
+    beacon: Identity = PUBLISHER,
+    **other: object,
 ) -> OpenedEntry:
     """The JOB entry over so many rows."""
     fields = {"deadline_ms": 60_000, **other}
@@ -91,8 +98,8 @@ def job_of(
         output=OutputSpec(dtype="uint8"),
         manifest_root=manifest_tree(branches(chunks, per_sub_block)).root,
         policy=policy,
-        beacon=PUBLISHER.peer_id,
-        beacon_vrf_key=EnvelopePen(PUBLISHER, NETWORK).vrf_key,
+        beacon=beacon.peer_id,
+        beacon_vrf_key=EnvelopePen(beacon, NETWORK).vrf_key,
         nonce=bytes(16),
         created_ms=NOW_MS,
         **fields,  # type: ignore[arg-type]
@@ -183,7 +190,7 @@ class Round:
     def speak(self) -> None:
         """The beacon, over all reveals."""
         (sealing,) = self.docket.sealed()
-        reveals = self.docket.reveals[sealing.r]
+        reveals = self.docket.lot.reveals[sealing.r]
         outputs = {peer: reveals[peer][1] for peer in sorted(reveals)}
         output = BeaconOutput(
             instance=self.instance,
@@ -275,11 +282,29 @@ def held_by(round_: Round, sub_block: int, output: Output) -> SignedEnvelope:
     return round_.publisher.sign(SignedKind.HELD, held)
 
 
+def miss_beacon(round_: Round, by: Sequence[PeerId]) -> None:
+    """These have waited for the beacon in vain."""
+    (sealing,) = round_.docket.sealed()
+    missed = BeaconMissed(instance=round_.instance, round=1, r=sealing.r)
+    for peer in by:
+        round_.take(peer, SignedKind.BEACON_MISSED, missed)
+
+
 def proven(round_: Round) -> bytes:
     """Take all steps of a round in which everybody is there and honest."""
     round_.seal()
     round_.reveal()
     round_.speak()
+    round_.judge()
+    round_.disclose()
+    return round_.prove()
+
+
+def proven_without_beacon(round_: Round) -> bytes:
+    """The same where all have waited for the beacon in vain."""
+    round_.seal()
+    round_.reveal()
+    miss_beacon(round_, round_.peers)
     round_.judge()
     round_.disclose()
     return round_.prove()

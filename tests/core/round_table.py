@@ -7,8 +7,10 @@ from collections.abc import Callable
 from typing import Final
 
 from sgnus.core import arbiter, proving, receipt
+from sgnus.core import beacon as beacons
 from sgnus.core import effects as fx
 from sgnus.core.arbiter import Arbitration, Guilt
+from sgnus.core.beacon import Beacon
 from sgnus.core.docket import Docket, RoundId
 from sgnus.core.receipt import Proven
 from sgnus.core.verification import Basis, Moments, Verification
@@ -26,11 +28,15 @@ Mute = Callable[[PeerId, SignedKind], bool]
 
 class Table:
     """`mute` says whose words of which kind never leave; `runs` what somebody makes of a chunk when it checks (None: it
-    never does).
+    never does); `beacon` is the one that the job names, if it is not the publisher.
     """
 
     def __init__(
-        self, of: Round, mute: Mute = lambda _peer, _kind: False, dice: random.Random | None = None
+        self,
+        of: Round,
+        mute: Mute = lambda _peer, _kind: False,
+        dice: random.Random | None = None,
+        beacon: Beacon | None = None,
     ) -> None:
         self.round = of
         self.now_ms = 0
@@ -42,7 +48,18 @@ class Table:
         self._mail: list[tuple[PeerId, PeerId, object]] = []
         self.members = {peer: self._member(peer) for peer in of.peers}
         docket = Docket(of.publisher, of.terms, RoundId(of.list.instance))
-        self.court = Arbitration(docket, 0, 0, of.openings)
+        self.aside: dict[PeerId, Arbitration | Beacon] = {
+            self.publisher: Arbitration(Beacon(docket, 0, 0), of.openings)
+        }
+        if beacon is not None:
+            self.aside[beacon.docket.pen.peer] = beacon
+
+    @property
+    def court(self) -> Arbitration:
+        """The publisher's part."""
+        part = self.aside[self.publisher]
+        assert isinstance(part, Arbitration)
+        return part
 
     @property
     def publisher(self) -> PeerId:
@@ -54,8 +71,12 @@ class Table:
             for peer, member in self.members.items():
                 proving.tick(member, self.now_ms)
                 self._collect(peer, member)
-            arbiter.advance(self.court, self.now_ms)
-            self._collect(self.publisher, self.court)
+            for peer, part in self.aside.items():
+                if isinstance(part, Beacon):
+                    beacons.tick(part, self.now_ms)
+                else:
+                    arbiter.advance(part, self.now_ms)
+                self._collect(peer, part)
             self._deliver()
             self.now_ms += STEP_MS
         return until()
@@ -85,7 +106,7 @@ class Table:
         moments = Moments(born_ms=0, moved_ms=0, propose_ms=first, repeat_ms=REPEAT_MS, wake_ms=0)
         return Verification(docket, 0, moments, VERDICT_MS, Basis(of.list.envelope, held), own)
 
-    def _collect(self, peer: PeerId, part: Verification | Arbitration) -> None:
+    def _collect(self, peer: PeerId, part: Verification | Arbitration | Beacon) -> None:
         effects, part.out = part.out, []
         for effect in effects:
             if isinstance(effect, fx.Send):
@@ -123,7 +144,7 @@ class Table:
                 self._hand(peer, message)
 
     def _hand(self, peer: PeerId, message: object) -> None:
-        part = self.court if peer == self.publisher else self.members.get(peer)
+        part = self.aside.get(peer) or self.members.get(peer)
         if part is None:
             return  # A stranger that somebody's proposal seats.
         try:
@@ -131,6 +152,8 @@ class Table:
                 arbiter.take_receipt(self.court, message.receipt)
             elif isinstance(message, SignedEnvelope) and isinstance(part, Verification):
                 proving.hear(part, message, self.now_ms)
+            elif isinstance(message, SignedEnvelope) and isinstance(part, Beacon):
+                beacons.hear(part, message, self.now_ms)
             elif isinstance(message, SignedEnvelope):
                 arbiter.hear(self.court, message, self.now_ms)
         except PeerFault:

@@ -13,7 +13,7 @@ from sgnus.messages.v1 import sgnus_pb2 as pb
 from tests.frontends.fake_grid import FakeJob
 from tests.frontends.fake_node import FakeNode
 from tests.frontends.pictures import png
-from tests.round_support import PUBLISHER, Round, proven
+from tests.round_support import PUBLISHER, Round, proven, proven_without_beacon
 
 Captured = pytest.CaptureFixture[str]
 
@@ -60,6 +60,14 @@ def test_receipts_are_saved_by_the_number_of_their_microjob(
         str(folder / "microjob-0.receipt")
     ]
     assert run("receipt", "verify", folder / "microjob-0.receipt")[0] == 0
+
+
+def test_a_receipt_without_a_beacon_is_said_to_be_provisional(run: Any, tmp_path: Path) -> None:
+    file = tmp_path / "microjob-0.receipt"
+    file.write_bytes(proven_without_beacon(Round(members=4)))
+    status, said, _ = run("receipt", "verify", file)
+    assert status == 0
+    assert "none:" in said and "No beacon spoke" in said
 
 
 @pytest.mark.parametrize(

@@ -71,7 +71,7 @@ def test_the_report_says_what_the_round_was(honest: tuple[Round, bytes]) -> None
         PUBLISHER.peer_id,
         PUBLISHER.peer_id,
     )
-    assert report.is_beacon_publisher
+    assert report.is_beacon_publisher and report.has_beacon
     assert (report.microjob, report.microjobs, report.chunks, report.samples) == (0, 1, 5, 1)
     assert report.members == tuple(sorted(round_.peers))
     assert list(report.checked.items()) == [

@@ -39,6 +39,14 @@ def test_one_liar_is_never_believed_by_full_verification_and_no_honest_peer_is_a
     assert not found, f"\n{found}"
 
 
+@pytest.mark.parametrize("first", range(6_000, 6_010, BLOCK))
+def test_another_beacon_than_the_publisher_may_crash_and_stall_like_anybody(first: int) -> None:
+    settings = [proved(seed, Verify.SAMPLE, liars=1) for seed in range(first, first + BLOCK)]
+    grids = [dataclasses.replace(one, peers=max(one.peers, 6), other_beacon=True) for one in settings]
+    found = complaint([judge(grid) for grid in grids])
+    assert not found, f"\n{found}"
+
+
 def test_two_liars_who_agree_never_have_an_honest_peer_accused_and_the_job_ends() -> None:
     found = complaint([judge(proved(seed, Verify.FULL, liars=2)) for seed in range(4_000, 4_004)])
     assert not found, f"\n{found}"

@@ -11,8 +11,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from sgnus.core import draw as draws
+from sgnus.core import lot
 from sgnus.core import sealing as sealings
+from sgnus.core.lot import Lot, Spoken
 from sgnus.core.pen import Pen
 from sgnus.core.sealing import Commit, Sealing
 from sgnus.core.terms import Terms
@@ -29,6 +30,7 @@ from sgnus.messages.limits import (
     ROOM_MEMBERS_MAX,
 )
 from sgnus.messages.v1.types import (
+    BeaconMissed,
     BeaconOutput,
     Opening,
     Reveal,
@@ -50,7 +52,7 @@ class RoundId:
     instance: InstanceId
     number: int = 1
 
-    def names(self, said: Seal | Reveal | Suspicion | BeaconOutput | Verdict) -> bool:
+    def names(self, said: Seal | Reveal | Suspicion | BeaconOutput | BeaconMissed | Verdict) -> bool:
         """Whether this was said in this round."""
         return (said.instance, said.round) == (self.instance, self.number)
 
@@ -67,16 +69,6 @@ class Attempt:
         return len(self.seals) == len(self.sealing.members)
 
 
-@dataclass(frozen=True, slots=True)
-class Spoken:
-    """What the beacon said, checked: for which sealing, over whose outputs."""
-
-    envelope: SignedEnvelope
-    sealing: Sealing
-    seed: bytes
-    revealed: tuple[PeerId, ...]
-
-
 @dataclass(slots=True)
 class Docket:
     """The evidence of one round. `early` are words that came before what they rest on."""
@@ -85,9 +77,8 @@ class Docket:
     terms: Terms
     round: RoundId
     attempts: dict[tuple[int, PeerId], Attempt] = field(default_factory=dict)
-    reveals: dict[bytes, dict[PeerId, tuple[SignedEnvelope, bytes]]] = field(default_factory=dict)
+    lot: Lot = field(default_factory=Lot)
     suspicions: dict[PeerId, Signed] = field(default_factory=dict)
-    spoken: Spoken | None = None
     verdicts: dict[PeerId, dict[SignedEnvelope, Mapping[int, bytes]]] = field(default_factory=dict)
     openings: dict[int, Opening] = field(default_factory=dict)
     early: list[SignedEnvelope] = field(default_factory=list)
@@ -101,6 +92,7 @@ class Docket:
             if envelope not in self.early and len(envelope.payload) <= EARLY_WORD_BYTES_MAX:
                 self.early = [*self.early[1 - EARLY_WORDS_MAX :], envelope]
             return False
+        lot.conclude(self)
         waiting, self.early = self.early, []
         for word in waiting:
             try:
@@ -136,6 +128,11 @@ class Docket:
         """The digests that a checker signed, by chunk. It may have signed more than one verdict, as others fell silent."""
         return {chunk: one[chunk] for one in self.verdicts.get(peer, {}).values() for chunk in one}
 
+    @property
+    def spoken(self) -> Spoken | None:
+        """What the draw is made of, once that is known."""
+        return self.lot.spoken
+
     def commits(self) -> tuple[Commit, ...]:
         """The commits that the draw was made over."""
         return self.spoken.sealing.commits if self.spoken else ()
@@ -168,15 +165,6 @@ class Docket:
             one.seals[author] = envelope
         return bool(added)
 
-    def _add_reveal(self, envelope: SignedEnvelope) -> bool:
-        reveal = self.pen.open(envelope, SignedKind.REVEAL, Reveal)
-        sealing, author = self.with_r(reveal.r), PeerId(envelope.author)
-        if sealing is None or not self.round.names(reveal) or author in self.reveals.get(reveal.r, {}):
-            return False
-        output = _output(self, sealing, author, reveal)
-        self.reveals.setdefault(reveal.r, {})[author] = (envelope, output)
-        return True
-
     def _add_suspicion(self, envelope: SignedEnvelope) -> bool:
         said = self.pen.open(envelope, SignedKind.SUSPICION, Suspicion)
         author, silent, seats = PeerId(envelope.author), PeerId(said.silent), self.seats()
@@ -185,29 +173,6 @@ class Docket:
         if author not in seats or silent not in seats:
             return False
         self.suspicions.setdefault(silent, {})[author] = envelope
-        return True
-
-    def _add_beacon(self, envelope: SignedEnvelope) -> bool:
-        """The beacon speaks once a round: its reveals say for which R."""
-        output = self.pen.open(envelope, SignedKind.BEACON, BeaconOutput)
-        if self.spoken is not None or not self.round.names(output):
-            return False
-        if envelope.author != self.terms.publisher:
-            raise PeerFault("a beacon that the job does not name")
-        reveals = [self.pen.open(one, SignedKind.REVEAL, Reveal) for one in output.reveals]
-        if not reveals or any(reveal.r != reveals[0].r for reveal in reveals):
-            raise PeerFault("a beacon over reveals of different seals, or of none")
-        sealing = self.with_r(reveals[0].r)
-        if sealing is None:
-            return False
-        outputs = _outputs(self, sealing, output, reveals)
-        beacon = self.pen.check_proof(
-            self.terms.beacon_key, draws.beacon_alpha(sealing.r, outputs), output.proof
-        )
-        if beacon is None:
-            raise PeerFault("a beacon whose proof is wrong")
-        seed = draws.seed_of(sealing.r, outputs, beacon)
-        self.spoken = Spoken(envelope, sealing, seed, tuple(sorted(outputs)))
         return True
 
     def _add_verdict(self, envelope: SignedEnvelope) -> bool:
@@ -271,33 +236,13 @@ def opens(terms: Terms, commit: Commit, opening: Opening) -> bool:
     return root == commit.root
 
 
-def _output(docket: Docket, sealing: Sealing, author: PeerId, reveal: Reveal) -> bytes:
-    output = docket.pen.check_proof(sealing.key_of(author), sealing.r, reveal.proof)
-    if output is None:
-        raise PeerFault("a reveal whose proof is wrong")
-    return output
-
-
-def _outputs(
-    docket: Docket, sealing: Sealing, output: BeaconOutput, reveals: Sequence[Reveal]
-) -> dict[PeerId, bytes]:
-    outputs: dict[PeerId, bytes] = {}
-    for envelope, reveal in zip(output.reveals, reveals, strict=True):
-        author = PeerId(envelope.author)
-        if author in outputs or not docket.round.names(reveal):
-            raise PeerFault("a beacon over a reveal of another room, or over one twice")
-        outputs[author] = _output(docket, sealing, author, reveal)
-    if 2 * len(outputs) <= len(sealing.members):
-        raise PeerFault("a beacon over the reveals of half of the members or fewer")
-    return outputs
-
-
 _ADDERS: Final[Mapping[SignedKind, Callable[[Docket, SignedEnvelope], bool]]] = {
     SignedKind.PROPOSAL: Docket._add_proposal,
     SignedKind.SEAL: Docket._add_seal,
-    SignedKind.REVEAL: Docket._add_reveal,
+    SignedKind.REVEAL: lot.add_reveal,
     SignedKind.SUSPICION: Docket._add_suspicion,
-    SignedKind.BEACON: Docket._add_beacon,
+    SignedKind.BEACON: lot.add_beacon,
+    SignedKind.BEACON_MISSED: lot.add_missed,
     SignedKind.VERDICT: Docket._add_verdict,
     SignedKind.OPENING: Docket._add_opening,
 }

@@ -10,6 +10,7 @@ from sgnus.core import arbiter, findings, receipt, sealing
 from sgnus.core import effects as fx
 from sgnus.core import inputs as ins
 from sgnus.core.arbiter import Arbitration, Guilt
+from sgnus.core.beacon import Beacon
 from sgnus.core.docket import Docket, RoundId
 from sgnus.core.publication import Publication
 from sgnus.crypto.merkle import split_digests
@@ -34,8 +35,8 @@ def propose(own: Publication, envelope: SignedEnvelope, now_ms: int) -> None:
         return
     _make_room(own, proposal.microjob)
     docket = Docket(own.pen, terms, RoundId(instance, proposal.round))
-    before = own.court.spoken.get(instance)
-    own.court.rounds[instance] = Arbitration(docket, proposal.microjob, now_ms, shelf.openings, before)
+    beacon = Beacon(docket, proposal.microjob, now_ms, own.court.spoken.get(instance))
+    own.court.rounds[instance] = Arbitration(beacon, shelf.openings)
 
 
 def _make_room(own: Publication, microjob: int) -> None:
@@ -56,7 +57,8 @@ def hear(own: Publication, instance: InstanceId, envelope: SignedEnvelope, now_m
 
 def take_receipt(own: Publication, instance: InstanceId, data: bytes, now_ms: int) -> None:
     """A member brings the receipt. Faults: PeerFault."""
-    arbiter.take_receipt(own.court.rounds[instance], data)
+    if not arbiter.take_receipt(own.court.rounds[instance], data):
+        own.tell("a receipt without a beacon waits for a SGNUS node's audit")
     _settle(own, instance)
 
 
@@ -66,7 +68,7 @@ def tick(own: Publication, now_ms: int) -> None:
         arbitration = own.court.rounds.get(instance)
         if arbitration is None:
             continue  # Another round of its microjob just ended it.
-        if arbitration.is_late(now_ms):
+        if arbitration.beacon.is_late(now_ms):
             own.tell(f"verification of room {arbitration.microjob}/{instance[:8]} came to no end")
             _open_again(own, arbitration.microjob)
             continue
@@ -96,8 +98,9 @@ def _settle(own: Publication, instance: InstanceId) -> None:
     arbitration = own.court.rounds[instance]
     own.out += arbitration.out
     arbitration.out = []
-    if arbitration.docket.spoken is not None:
-        own.court.spoken[instance] = arbitration.docket.spoken.envelope
+    spoken = arbitration.docket.spoken
+    if spoken is not None and spoken.envelope is not None:
+        own.court.spoken[instance] = spoken.envelope
     shelf = own.shelf(arbitration.microjob)
     if arbitration.receipt is None or shelf.taken:
         return

@@ -18,6 +18,7 @@ from sgnus.messages.ids import PeerId
 from sgnus.messages.limits import (
     ATTEMPT_STEPS_MAX,
     ATTEMPTS_MAX,
+    BEACON_MS,
     PROPOSE_MS,
     PROPOSE_STAGGER_MS,
     RECEIPT_MS,
@@ -29,6 +30,7 @@ from sgnus.messages.limits import (
     VERIFICATION_TICK_MS,
 )
 from sgnus.messages.v1.types import (
+    BeaconMissed,
     Proposal,
     ReceiptGiven,
     Reveal,
@@ -156,17 +158,35 @@ def _seal(own: Verification, _now_ms: int) -> None:
         own.say(SignedKind.SEAL, Seal(instance=said.instance, round=said.number, attempt=number, r=sealing.r))
 
 
-def _reveal(own: Verification, now_ms: int) -> None:
+def _reveal(own: Verification, _now_ms: int) -> None:
     done, mine = own.docket.sealed(), own.steps.sealed
     mine_done = [one for one in done if (one.proposal.attempt, one.proposer) in mine]
     sealing = next(iter(mine_done), None)
     if sealing is None or own.steps.revealed is not None:
         return
-    own.steps.revealed, own.moments.sealed_ms = sealing.r, now_ms
+    own.steps.revealed = sealing.r
     said = own.docket.round
     own.out.append(fx.Persist("reveal", f"{said.instance}/{said.number}", sealing.r))
     proof = own.docket.pen.prove(sealing.r)
     own.say(SignedKind.REVEAL, Reveal(instance=said.instance, round=said.number, r=sealing.r, proof=proof))
+
+
+def _miss(own: Verification, now_ms: int) -> None:
+    """All have revealed, and the beacon is not heard: more than half who say so go on without it."""
+    docket, r = own.docket, own.steps.revealed
+    sealing = docket.with_r(r) if r is not None else None
+    if sealing is None or docket.spoken is not None or own.steps.missed:
+        return
+    if len(docket.lot.reveals.get(sealing.r, {})) < len(sealing.members):
+        return
+    if own.moments.revealed_ms is None:
+        own.moments.revealed_ms = now_ms
+    if now_ms - own.moments.revealed_ms >= BEACON_MS:
+        own.steps.missed = True
+        own.tell("has not heard the beacon")
+        said = docket.round
+        missed = BeaconMissed(instance=said.instance, round=said.number, r=sealing.r)
+        own.say(SignedKind.BEACON_MISSED, missed)
 
 
 def _suspect(own: Verification, now_ms: int) -> None:
@@ -297,4 +317,4 @@ def _wait_with_proposing(own: Verification, now_ms: int) -> None:
     own.moments.propose_ms = now_ms + PROPOSE_MS + own.place() * PROPOSE_STAGGER_MS
 
 
-_STEPS: Final = (_propose, _seal, _reveal, _suspect, _examine, _open, _prove)
+_STEPS: Final = (_propose, _seal, _reveal, _miss, _suspect, _examine, _open, _prove)

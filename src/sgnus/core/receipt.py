@@ -7,13 +7,14 @@ that no byte can be altered, left out or added. DESIGN section 9, step 9.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from sgnus.core import findings
 from sgnus.core.docket import Docket, RoundId, sealed_as
 from sgnus.core.draw import Draw
+from sgnus.core.lot import Spoken
 from sgnus.core.pen import Pen
 from sgnus.core.sealing import Sealing
 from sgnus.core.terms import Terms
@@ -29,12 +30,15 @@ _NETWORK: Final = re.compile(r"[0-9a-f]{32}")
 
 @dataclass(frozen=True, slots=True)
 class Proven:
-    """What a receipt proves. `digest` names it."""
+    """What a receipt proves. `digest` names it. Without `has_beacon` it is provisional: whoever revealed last knew the draw
+    before it was made, so all chunks must be audited.
+    """
 
     digest: bytes
     microjob: int
     sealing: Sealing
     draw: Draw
+    has_beacon: bool = True
 
 
 def assemble(docket: Docket) -> bytes:
@@ -51,6 +55,8 @@ def assemble(docket: Docket) -> bytes:
             proposal=attempt.sealing.envelope,
             seals=_by_author(list(attempt.seals.values())),
             beacon=spoken.envelope,
+            reveals=() if spoken.envelope else _by_author(_revealed(docket, spoken)),
+            missed=() if spoken.envelope else _majority(docket.lot.missed[spoken.sealing.r], spoken),
             suspicions=tuple(
                 envelope
                 for silent in sorted(dealt.skipped)
@@ -67,6 +73,16 @@ def _enough(docket: Docket, silent: PeerId, members: Sequence[PeerId]) -> list[S
     by = docket.suspicions[silent]
     authors = [author for author in sorted(by) if author in members]
     return [by[author] for author in authors[: (len(members) - 1) // 2 + 1]]
+
+
+def _revealed(docket: Docket, spoken: Spoken) -> list[SignedEnvelope]:
+    revealed = docket.lot.reveals[spoken.sealing.r]
+    return [revealed[peer][0] for peer in spoken.revealed]
+
+
+def _majority(by: Mapping[PeerId, SignedEnvelope], spoken: Spoken) -> tuple[SignedEnvelope, ...]:
+    """As many as make more than half, and no more."""
+    return tuple(by[author] for author in sorted(by)[: len(spoken.sealing.members) // 2 + 1])
 
 
 def _due(docket: Docket, dealt: Draw, peer: PeerId) -> list[SignedEnvelope]:
@@ -107,7 +123,8 @@ def check(pen: Pen, terms: Terms, data: bytes) -> Proven:
     _add(docket, receipt.seals, "seal")
     if not docket.sealed() or receipt.seals != _by_author(receipt.seals):
         raise PeerFault("the receipt's seals are not those of all members, in their order")
-    _add(docket, [receipt.beacon], "beacon")
+    _add(docket, [receipt.beacon] if receipt.beacon else receipt.reveals, "beacon or reveal")
+    _add(docket, receipt.missed, "word of a missed beacon")
     _add(docket, receipt.suspicions, "suspicion")
     _add(docket, receipt.verdicts, "verdict")
     for number, opening in enumerate(receipt.openings):
@@ -118,7 +135,9 @@ def check(pen: Pen, terms: Terms, data: bytes) -> Proven:
 
 def _proven(docket: Docket, receipt: Receipt, data: bytes) -> Proven:
     dealt, spoken = findings.drawn(docket), docket.spoken
-    if dealt is None or spoken is None or receipt.microjob != spoken.sealing.proposal.microjob:
+    if spoken is None:
+        raise PeerFault("the receipt has neither a beacon nor the word of more than half that none spoke")
+    if dealt is None or receipt.microjob != spoken.sealing.proposal.microjob:
         raise PeerFault("the receipt names another microjob than its proposal")
     if not findings.is_judged(docket):
         raise PeerFault("a sample has no verdict by the member that the draw names")
@@ -129,7 +148,8 @@ def _proven(docket: Docket, receipt: Receipt, data: bytes) -> Proven:
         raise PeerFault(f"worker and verifier differ on chunk {differing[0].chunk}")
     if assemble(docket) != data:
         raise PeerFault("the receipt holds more than it needs, or in another order")
-    return Proven(digest_of(data), receipt.microjob, spoken.sealing, dealt)
+    has_beacon = spoken.envelope is not None
+    return Proven(digest_of(data), receipt.microjob, spoken.sealing, dealt, has_beacon)
 
 
 def _add(docket: Docket, envelopes: Sequence[SignedEnvelope], what: str) -> None:

@@ -6,13 +6,15 @@ complete or when a proposal comes that seats us.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from sgnus.core import beacon, judging, proving
 from sgnus.core import inputs as ins
-from sgnus.core import judging, proving
+from sgnus.core import roster as rosters
 from sgnus.core import sealing as sealings
+from sgnus.core.beacon import Beacon
 from sgnus.core.docket import WORDS, Docket, RoundId
 from sgnus.core.room import Room
 from sgnus.core.sealing import seated
@@ -32,6 +34,7 @@ from sgnus.messages.limits import (
     ROUNDS_AT_ONCE_MAX,
 )
 from sgnus.messages.v1.types import (
+    BeaconMissed,
     BeaconOutput,
     Opening,
     Proposal,
@@ -44,6 +47,7 @@ from sgnus.messages.v1.types import (
     Suspicion,
     Verdict,
 )
+from sgnus.wire.codec import decode
 
 if TYPE_CHECKING:
     from sgnus.core.node import NodeCore
@@ -55,6 +59,7 @@ _TYPES: Final[dict[SignedKind, type[Message]]] = {
     SignedKind.REVEAL: Reveal,
     SignedKind.SUSPICION: Suspicion,
     SignedKind.BEACON: BeaconOutput,
+    SignedKind.BEACON_MISSED: BeaconMissed,
     SignedKind.VERDICT: Verdict,
     SignedKind.OPENING: Opening,
 }
@@ -62,9 +67,13 @@ _TYPES: Final[dict[SignedKind, type[Message]]] = {
 
 @dataclass(slots=True)
 class Rounds:
-    """`own` are the openings of our commits; `early` are words of rounds that we do not know yet."""
+    """`own` are the openings of our commits; `early` are words of rounds that we do not know yet. `beacons` are rounds of
+    others' jobs that name us as their beacon, `spoken` what we said in such before we were started again.
+    """
 
     running: dict[InstanceId, Verification] = field(default_factory=dict)
+    beacons: dict[InstanceId, Beacon] = field(default_factory=dict)
+    spoken: dict[InstanceId, SignedEnvelope] = field(default_factory=dict)
     own: dict[tuple[InstanceId, int], Opening] = field(default_factory=dict)
     early: dict[InstanceId, list[SignedEnvelope]] = field(default_factory=dict)
     over: list[InstanceId] = field(default_factory=list)
@@ -96,7 +105,8 @@ class Rounds:
 
     def peers(self) -> list[PeerId]:
         """Whom we need a stream with."""
-        return [peer for round_ in self.running.values() for peer in round_.audience()]
+        members = [peer for round_ in self.running.values() for peer in round_.audience()]
+        return members + [peer for one in self.beacons.values() for peer in one.audience()]
 
 
 def sat_before(keys: Iterable[str]) -> list[InstanceId]:
@@ -104,6 +114,13 @@ def sat_before(keys: Iterable[str]) -> list[InstanceId]:
     speak again, since we may have revealed.
     """
     return list(dict.fromkeys(InstanceId(key.split("/")[0]) for key in keys))
+
+
+def spoken_before(facts: Mapping[str, bytes]) -> dict[InstanceId, SignedEnvelope]:
+    """What we said as beacon before we were started again, by instance; keys are `<job>/<instance>`."""
+    return {
+        InstanceId(key.split("/")[1]): decode(SignedEnvelope, value) for key, value in facts.items() if value
+    }
 
 
 def begin(node: NodeCore, room: Room, now_ms: int) -> None:
@@ -135,6 +152,8 @@ def hear(node: NodeCore, sender: PeerId, envelope: SignedEnvelope, now_ms: int) 
         _with_round(node, round_, lambda: proving.hear(round_, envelope, now_ms))
     elif own is not None:
         node.to_publication(own, judging.hear, instance, envelope, now_ms)
+    elif instance in node.rounds.beacons:
+        _as_beacon(node, instance, lambda one: beacon.hear(one, envelope, now_ms))
     else:
         node.rounds.keep_early(instance, envelope)
 
@@ -191,6 +210,11 @@ def tick(node: NodeCore, now_ms: int) -> None:
     for own in node.publications.values():
         if own.court.rounds:
             node.to_publication(own, judging.tick, now_ms)
+    for instance, one in list(node.rounds.beacons.items()):
+        if one.is_late(now_ms):
+            del node.rounds.beacons[instance]
+        elif one.wake_ms <= now_ms:
+            _as_beacon(node, instance, lambda one: beacon.tick(one, now_ms))
 
 
 def wake_ms(node: NodeCore, now_ms: int) -> int | None:
@@ -199,6 +223,7 @@ def wake_ms(node: NodeCore, now_ms: int) -> int | None:
     moments += [
         one.wake_ms(now_ms) for own in node.publications.values() for one in own.court.rounds.values()
     ]
+    moments += [one.wake_ms for one in node.rounds.beacons.values()]
     return min(moments, default=None)
 
 
@@ -212,6 +237,10 @@ def job_changed(node: NodeCore, facts: ins.JobFacts) -> None:
                 "the publisher has the receipt" if round_.microjob in facts.taken else "the job is over"
             )
             _collect(node, round_)
+    for instance, one in list(node.rounds.beacons.items()):
+        is_over = not facts.open or one.microjob in facts.taken
+        if one.docket.terms.job == facts.job and is_over:
+            del node.rounds.beacons[instance]
 
 
 # ---- inner
@@ -221,15 +250,15 @@ def _proposed(node: NodeCore, proposal: Proposal, envelope: SignedEnvelope, now_
     own = node.publications.get(job)
     if own is not None:
         node.to_publication(own, judging.propose, envelope, now_ms)
-        words = node.rounds.early.pop(instance, []) if instance in own.court.rounds else []
-        for word in words:
-            try:
-                hear(node, PeerId(word.author), word, now_ms)
-            except PeerFault:
-                continue  # Not the proposer's fault; it just does not count.
+        if instance in own.court.rounds:
+            _hear_early(node, instance, now_ms)
         return
     lobby = node.jobs.get(job)
     terms = lobby.facts.terms if lobby is not None else None
+    if lobby is not None and terms is not None and terms.beacon == node.pen.peer:
+        if proposal.microjob not in lobby.facts.taken:
+            _follow_as_beacon(node, terms, proposal, envelope, now_ms)
+        return
     is_known = instance in node.rounds.running or instance in node.rounds.over
     if terms is None or is_known or node.pen.peer not in seated(node.pen, proposal):
         return
@@ -240,6 +269,42 @@ def _proposed(node: NodeCore, proposal: Proposal, envelope: SignedEnvelope, now_
     sealings.read(node.pen, terms, envelope)
     round_ = _start(node, terms, proposal.microjob, instance, now_ms)
     _catch_up(node, round_, now_ms)
+
+
+def _follow_as_beacon(
+    node: NodeCore, terms: Terms, proposal: Proposal, envelope: SignedEnvelope, now_ms: int
+) -> None:
+    """A room of a job that names us as its beacon has begun. Faults: PeerFault."""
+    instance = InstanceId(proposal.instance)
+    if instance in node.rounds.beacons:
+        return
+    if len(node.rounds.beacons) >= ROUNDS_AT_ONCE_MAX:
+        raise PeerFault("too many rounds at once")
+    sealing = sealings.read(node.pen, terms, envelope)
+    for member in rosters.read(node.pen, sealing.proposal.list).list.members:
+        node.links.learn(PeerId(member.peer), member.address)
+    docket, before = Docket(node.pen, terms, RoundId(instance)), node.rounds.spoken.get(instance)
+    node.rounds.beacons[instance] = Beacon(docket, proposal.microjob, now_ms, before, wake_ms=now_ms)
+    _hear_early(node, instance, now_ms)
+
+
+def _hear_early(node: NodeCore, instance: InstanceId, now_ms: int) -> None:
+    """Words that came before their round began here."""
+    for word in node.rounds.early.pop(instance, []):
+        try:
+            hear(node, PeerId(word.author), word, now_ms)
+        except PeerFault:
+            continue  # Not the proposer's fault; it just does not count.
+
+
+def _as_beacon(node: NodeCore, instance: InstanceId, step: Callable[[Beacon], None]) -> None:
+    """A step of a round whose beacon we are, and its effects."""
+    one = node.rounds.beacons[instance]
+    try:
+        step(one)
+    finally:
+        node.out += one.out
+        one.out = []
 
 
 def _start(node: NodeCore, terms: Terms, microjob: int, instance: InstanceId, now_ms: int) -> Verification:

@@ -86,6 +86,8 @@ def read(pen: Pen, terms: Terms, envelope: SignedEnvelope) -> Sealing:
     for commit in commits:
         if commit.member != terms.publisher:
             seats.setdefault(commit.member, commit.vrf_key)
+    if terms.beacon in seats:
+        raise PeerFault("the proposal seats the beacon")
     excused = _left(pen, proposal, tuple(seats)) + _suspected(pen, proposal, tuple(seats))
     members = tuple(sorted(peer for peer in seats if peer not in excused))
     if len(members) < terms.policy.min_members or PeerId(envelope.author) not in members:

@@ -127,9 +127,10 @@ def _wanted(node: NodeCore) -> list[Lobby]:
 
 
 def is_barred(node: NodeCore, lobby: Lobby) -> bool:
-    """The publisher of a job that wants proof knows too much for a seat in it; who was convicted gets none."""
+    """Publisher and beacon of a job that wants proof know too much for a seat in it; who was convicted gets none."""
     facts, me = lobby.facts, node.pen.peer
-    return (facts.terms is not None and facts.publisher == me) or me in facts.banned
+    terms = facts.terms
+    return (terms is not None and me in (facts.publisher, terms.beacon)) or me in facts.banned
 
 
 def _is_idle_seat(node: NodeCore, room: Room) -> bool:

@@ -23,6 +23,7 @@ class Terms:
     publisher: PeerId
     entry: bytes
     policy: Policy
+    beacon: PeerId
     beacon_key: bytes
     chunks: int | None
     chunks_per_sub_block: int
@@ -34,10 +35,8 @@ class Terms:
         policy, publisher = body.policy, opened.author
         if policy.verify not in (Verify.SAMPLE, Verify.FULL):
             return None
-        if body.beacon != publisher or body.beacon_vrf_key is None or len(body.beacon_vrf_key) != 32:
-            raise PeerFault(
-                "a job that wants proof names its publisher as beacon, with a VRF key of 32 bytes"
-            )
+        if not body.beacon or body.beacon_vrf_key is None or len(body.beacon_vrf_key) != 32:
+            raise PeerFault("a job that wants proof names its beacon, with a VRF key of 32 bytes")
         if policy.min_members < 2 or policy.verifiers < 1:
             raise PeerFault("a job that wants proof needs two members and one verifier at least")
         return Terms(
@@ -46,6 +45,7 @@ class Terms:
             publisher=publisher,
             entry=opened.raw,
             policy=policy,
+            beacon=PeerId(body.beacon),
             beacon_key=body.beacon_vrf_key,
             chunks=chunks,
             chunks_per_sub_block=body.cut.chunks_per_sub_block,

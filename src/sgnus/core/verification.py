@@ -32,6 +32,7 @@ class Steps:
     sealed: list[tuple[int, PeerId]] = field(default_factory=list)
     revealed: bytes | None = None
     asked: tuple[int, ...] = ()
+    missed: bool = False
     opened: bool = False
     proven: bool = False
     said: list[SignedEnvelope] = field(default_factory=list)
@@ -40,7 +41,7 @@ class Steps:
 @dataclass(slots=True)
 class Moments:
     """When it next acts by itself. `moved_ms`: of the last news, `proposed_ms`: of the last proposal;
-    `severed`: since when a member's stream is broken."""
+    `revealed_ms`: since when all have revealed; `severed`: since when a member's stream is broken."""
 
     born_ms: int
     moved_ms: int
@@ -50,7 +51,7 @@ class Moments:
     proposed_ms: int = 0
     drawn_ms: int | None = None
     open_ms: int | None = None
-    sealed_ms: int | None = None
+    revealed_ms: int | None = None
     severed: dict[PeerId, int] = field(default_factory=dict)
 
 
@@ -77,7 +78,7 @@ class Verification:
         peers = dict.fromkeys(self.docket.seats())
         if self.basis is not None:
             peers.update(dict.fromkeys(seated_by(self.docket.pen, self.basis.list, self.basis.held)))
-        peers[self.docket.terms.publisher] = None
+        peers.update(dict.fromkeys((self.docket.terms.publisher, self.docket.terms.beacon)))
         return tuple(peer for peer in peers if peer != self.me)
 
     def seats(self) -> tuple[PeerId, ...]:
@@ -109,7 +110,7 @@ class Verification:
         for sealing in docket.sealed()[:1]:
             attempt = docket.attempts[sealing.proposal.attempt, sealing.proposer]
             known += [sealing.envelope, *attempt.seals.values()]
-        if docket.spoken is not None:
+        if docket.spoken is not None and docket.spoken.envelope is not None:
             known.append(docket.spoken.envelope)
         known += [verdict for peer in sorted(docket.verdicts) for verdict in docket.verdicts[peer]]
         return list(dict.fromkeys([*known, *self.steps.said]))

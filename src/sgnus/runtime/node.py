@@ -14,7 +14,7 @@ from sgnus.adapters.peers.node import GrpcPeers, Self
 from sgnus.adapters.processors.pool import ProcessorPool
 from sgnus.adapters.store import SqliteStore
 from sgnus.core.node import NodeCore
-from sgnus.core.rounds import sat_before
+from sgnus.core.rounds import sat_before, spoken_before
 from sgnus.crypto.identity import Identity
 from sgnus.messages.errors import UserFault
 from sgnus.messages.ids import NetworkId, PeerId
@@ -219,6 +219,7 @@ async def assemble(
     for notice in notices:
         LOG.warning("%s", notice)
     core.rounds.over = sat_before(await drivers.store.facts("seal"))
+    core.rounds.spoken = spoken_before(await drivers.store.facts("beacon"))
     background = Background(hands, watch, publishing, acquaintance)
     return NodeParts(
         options, network, drivers, engine, jobs, hub, addresses, apps, hearing, background, notices

@@ -51,7 +51,8 @@ class PolicyReport:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReceiptReport:
     """What a valid receipt proves. Peers are ids; `checked` says how many samples each checker re-executed, in the order
-    of the draw, `made` how many chunks each worker delivered; `members` are those that were drawn from.
+    of the draw, `made` how many chunks each worker delivered; `members` are those that were drawn from. Without `has_beacon`
+    the beacon that the job names did not speak, and the receipt is provisional until all chunks are audited.
     """
 
     digest: str
@@ -76,6 +77,7 @@ class ReceiptReport:
     policy: PolicyReport
     beacon: str
     is_beacon_publisher: bool
+    has_beacon: bool
     escapes: tuple[Escape, ...]
 
 
@@ -168,7 +170,8 @@ def _report(
         policy=PolicyReport(
             policy.verify.name.lower(), policy.samples_permille, policy.verifiers, policy.min_members
         ),
-        beacon=opened.body.beacon,
-        is_beacon_publisher=opened.body.beacon == terms.publisher,
+        beacon=terms.beacon,
+        is_beacon_publisher=terms.beacon == terms.publisher,
+        has_beacon=proven.has_beacon,
         escapes=_escapes(len(workers), len(dealt.samples)),
     )

@@ -62,12 +62,13 @@ class Copies:
 
     def submit(self, publisher: Peer, address: SignedEnvelope) -> None:
         """The job comes into the world."""
+        beacon = list(self._peers.values())[1] if self._setting.other_beacon else publisher
         raw = seal_entry(
             publisher.identity,
             NETWORK,
             EntryKind.JOB,
             None,
-            _job_body(self._setting, publisher, address),
+            _job_body(self._setting, beacon, address),
             seq=0,
             expires=JOB_LIFE_MS,
         )
@@ -156,7 +157,10 @@ class Copies:
 
     def _terms(self, shelf: Shelf) -> Terms | None:
         terms = Terms.of(NETWORK, shelf.job, self._setting.sub_blocks)
-        return replace(terms, publisher=self._name_of(terms.publisher)) if terms is not None else None
+        if terms is None:
+            return None
+        publisher, beacon = self._name_of(terms.publisher), self._name_of(terms.beacon)
+        return replace(terms, publisher=publisher, beacon=beacon)
 
     def _as_announcement(self, facts: JobFacts, claim: RoomClaim) -> RoomAnnouncement:
         """A ROOM entry lets newcomers ask before the lobby answers; it says nothing of what became of the room."""
@@ -203,7 +207,7 @@ class Copies:
             self.take(peer, raw)
 
 
-def _job_body(setting: Setting, publisher: Peer, address: SignedEnvelope) -> JobBody:
+def _job_body(setting: Setting, beacon: Peer, address: SignedEnvelope) -> JobBody:
     is_proved = setting.verify is not Verify.NONE
     return JobBody(
         name="simulated",
@@ -219,8 +223,8 @@ def _job_body(setting: Setting, publisher: Peer, address: SignedEnvelope) -> Job
             verifiers=1,
             min_members=2 if is_proved else 1,
         ),
-        beacon=publisher.identity.peer_id if is_proved else None,
-        beacon_vrf_key=publisher.pen.vrf_key if is_proved else None,
+        beacon=beacon.identity.peer_id if is_proved else None,
+        beacon_vrf_key=beacon.pen.vrf_key if is_proved else None,
         nonce=setting.seed.to_bytes(16, "big"),
         created_ms=0,
         address=encode(address),

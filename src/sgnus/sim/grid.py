@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from sgnus.core import inputs as ins
 from sgnus.core.node import NodeCore
 from sgnus.core.receipt import digest_of
-from sgnus.core.rounds import sat_before
+from sgnus.core.rounds import sat_before, spoken_before
 from sgnus.crypto.identity import Identity
 from sgnus.messages.ids import BlockId, PeerId
 from sgnus.messages.v1.types import Opening, SignedEnvelope
@@ -86,6 +86,9 @@ class Grid:
         salt = self.dice.randrange(1 << 30)
         core = NodeCore.create(peer.pen, address_of(peer.pen), 1, salt)
         core.rounds.over = sat_before(key for space, key in peer.disk.facts if space == "seal")
+        core.rounds.spoken = spoken_before(
+            {key: value for (space, key), value in peer.disk.facts.items() if space == "beacon"}
+        )
         peer.process = Process(core, busy_ms=self.agenda.now_ms)
         self.steps.laws.restarted(peer)
         self.steps.tell(peer.name, "starts" if peer.run == 1 else "starts again")

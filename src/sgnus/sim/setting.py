@@ -12,7 +12,9 @@ PEERS_MIN, PEERS_MAX = 2, 64
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """`faults` are names of FAULTS; they happen until `faults_ms`, then all is calm and the job must end by `end_ms`."""
+    """`faults` are names of FAULTS; they happen until `faults_ms`, then all is calm and the job must end by `end_ms`.
+    `other_beacon`: the second peer, not the publisher, is the job's beacon, and has no seat.
+    """
 
     seed: int
     peers: int = 8
@@ -25,6 +27,7 @@ class Setting:
     trace: bool = False
     verify: Verify = Verify.NONE
     liars: int = 0
+    other_beacon: bool = False
 
     @property
     def end_ms(self) -> int:
@@ -36,4 +39,6 @@ class Setting:
         command = f"sgnus sim --seed {self.seed} --peers {self.peers} --sub-blocks {self.sub_blocks} --faults {faults}"
         if self.verify is not Verify.NONE:
             command += f" --verify {self.verify.name.lower()} --liars {self.liars}"
+        if self.other_beacon:
+            command += " --other-beacon"
         return command

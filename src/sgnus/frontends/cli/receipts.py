@@ -110,7 +110,7 @@ def _tell(answer: dict[str, Any]) -> None:
                 f"number {answer['microjob']}{of}, round {answer['round']} of room {answer['instance'][:16]}",
             ),
             ("policy", _policy(answer["policy"])),
-            ("beacon", f"{answer['beacon']}{' (the publisher)' if answer['is_beacon_publisher'] else ''}"),
+            ("beacon", _beacon(answer)),
             ("chunks", answer["chunks"]),
             *(("worker", f"{peer}: {count} chunks") for peer, count in answer["made"].items()),
             *_members(answer),
@@ -136,6 +136,12 @@ def _members(answer: dict[str, Any]) -> list[tuple[str, Any]]:
     ]
 
 
+def _beacon(answer: dict[str, Any]) -> str:
+    if not answer["has_beacon"]:
+        return f"none: {answer['beacon']} was not heard by more than half"
+    return f"{answer['beacon']}{' (the publisher)' if answer['is_beacon_publisher'] else ''}"
+
+
 def _policy(policy: dict[str, Any]) -> str:
     share = (
         "all chunks" if policy["verify"] == "full" else f"{policy['samples_permille'] / 10:g} % of the chunks"
@@ -156,8 +162,13 @@ def _sentences(answer: dict[str, Any]) -> list[str]:
         f"with probability {escape['probability']:.3g}."
         for escape in answer["escapes"]
     ]
+    if not answer["has_beacon"]:
+        surely.append(
+            "No beacon spoke, so whoever revealed last could know the draw, and let it fail: these chances do not hold until a "
+            "SGNUS node has run all chunks again (sgnus settlements says so)."
+        )
     limits = "It does not prove that workers and checkers were not in league"
-    if answer["is_beacon_publisher"]:
+    if answer["is_beacon_publisher"] and answer["has_beacon"]:
         limits += (
             "; and the publisher, being the beacon, could have let rounds fail whose draw it did not like"
         )

@@ -28,6 +28,7 @@ class SignedKind(IntEnum):
     VERDICT = 13
     OPENING = 14
     PROPOSAL = 15
+    BEACON_MISSED = 16
 
 
 class Edge(IntEnum):
@@ -2586,6 +2587,21 @@ class BeaconOutput(Message):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BeaconMissed(Message):
+    """A member has all reveals of a sealed attempt, and has waited in vain for the beacon."""
+
+    instance: str
+    round: int
+    r: bytes
+
+    FIELDS: ClassVar[tuple[Field, ...]] = (
+        Field(name="instance", number=1, kind=Kind.STRING, required=True, size_max=64),
+        Field(name="round", number=2, kind=Kind.UINT32, required=True),
+        Field(name="r", number=3, kind=Kind.BYTES, required=True),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict(Message):
     """The verifier's own digests of the samples, signed before anything is opened."""
 
@@ -2632,13 +2648,20 @@ class Receipt(Message):
     proposal: SignedEnvelope
     seals: tuple[SignedEnvelope, ...] = ()
     """By author."""
-    beacon: SignedEnvelope
+    beacon: SignedEnvelope | None = None
+    """Absent: none spoke, and `reveals` and `missed` stand for it. Such a receipt is provisional until
+    audited in full.
+    """
     suspicions: tuple[SignedEnvelope, ...] = ()
     """Of verifiers that were passed over, by author and suspect."""
     verdicts: tuple[SignedEnvelope, ...] = ()
     """By author."""
     openings: tuple[Opening, ...] = ()
     """By sub-block, one each."""
+    reveals: tuple[SignedEnvelope, ...] = ()
+    """By author; only without a beacon, whose output holds them."""
+    missed: tuple[SignedEnvelope, ...] = ()
+    """By author, just more than half; only without a beacon."""
 
     FIELDS: ClassVar[tuple[Field, ...]] = (
         Field(name="network", number=1, kind=Kind.STRING, required=True, size_max=64),
@@ -2654,7 +2677,7 @@ class Receipt(Message):
             required=True,
             items_max=22,
         ),
-        Field(name="beacon", number=6, kind=Kind.MESSAGE, type=SignedEnvelope, required=True),
+        Field(name="beacon", number=6, kind=Kind.MESSAGE, type=SignedEnvelope),
         Field(
             name="suspicions",
             number=7,
@@ -2681,6 +2704,24 @@ class Receipt(Message):
             repeated=True,
             required=True,
             items_max=10,
+        ),
+        Field(
+            name="reveals",
+            number=10,
+            kind=Kind.MESSAGE,
+            type=SignedEnvelope,
+            repeated=True,
+            required=True,
+            items_max=22,
+        ),
+        Field(
+            name="missed",
+            number=11,
+            kind=Kind.MESSAGE,
+            type=SignedEnvelope,
+            repeated=True,
+            required=True,
+            items_max=22,
         ),
     )
 
@@ -2915,6 +2956,7 @@ MESSAGES: Final[tuple[type[Message], ...]] = (
     Seal,
     Reveal,
     BeaconOutput,
+    BeaconMissed,
     Verdict,
     Opening,
     Receipt,
