@@ -13,6 +13,10 @@ from sgnus.messages.v1.types import (
     Endpoint,
     ExchangeAddressesReply,
     ExchangeAddressesRequest,
+    GetReceiptReply,
+    GetReceiptRequest,
+    ListReceiptsReply,
+    ListReceiptsRequest,
     OutputsHeader,
     ReadBlobRequest,
     ReadBranchReply,
@@ -20,6 +24,8 @@ from sgnus.messages.v1.types import (
     ReadChunksRequest,
     ReconcileStep,
     SignedEnvelope,
+    SubmitReceiptReply,
+    SubmitReceiptRequest,
     WriteOutputsReply,
 )
 
@@ -166,6 +172,28 @@ class PeerCalls(Protocol):
     ) -> ExchangeAddressesReply: ...
 
 
+# ---- settlement
+class SettlementService(Protocol):
+    """What a SGNUS node does for its peers, any of which may call. PeerFault refuses a call; WorldFault: not now."""
+
+    async def submit_receipt(self, peer: PeerId, request: SubmitReceiptRequest) -> SubmitReceiptReply: ...
+
+    async def get_receipt(self, peer: PeerId, request: GetReceiptRequest) -> GetReceiptReply: ...
+
+    async def list_receipts(self, peer: PeerId, request: ListReceiptsRequest) -> ListReceiptsReply: ...
+
+
+class Settlement(Protocol):
+    """Calls to a SGNUS node. WorldFault: out of reach, too late, or not now. PeerFault: it refused, or is none."""
+
+    async def submit_receipt(self, node: PeerId, request: SubmitReceiptRequest) -> SubmitReceiptReply:
+        """Idempotent: what was answered lies on the node's disk."""
+
+    async def get_receipt(self, node: PeerId, request: GetReceiptRequest) -> GetReceiptReply: ...
+
+    async def list_receipts(self, node: PeerId, request: ListReceiptsRequest) -> ListReceiptsReply: ...
+
+
 class Peers(Protocol):
     """Direct, mutually authenticated links: one stream per pair, and calls. None of the plain methods blocks.
 
@@ -173,12 +201,23 @@ class Peers(Protocol):
     """
 
     async def start(
-        self, service: PeerService, deliver: Callable[[PeerEvent], bool], *, host: str, port: int
+        self,
+        service: PeerService,
+        deliver: Callable[[PeerEvent], bool],
+        *,
+        host: str,
+        port: int,
+        settlement: SettlementService | None = None,
     ) -> Endpoint:
-        """Listen (port 0: any free one); UserFault when the port is taken. `deliver` returns False when it is full."""
+        """Listen (port 0: any free one); UserFault when the port is taken. `deliver` returns False when it is full. Without
+        `settlement` this is no SGNUS node.
+        """
 
     @property
     def calls(self) -> PeerCalls: ...
+
+    @property
+    def settlement(self) -> Settlement: ...
 
     @property
     def address(self) -> SignedEnvelope:

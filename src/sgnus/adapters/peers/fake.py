@@ -219,15 +219,26 @@ class FakePeers:
         self.streams = FakeStreams(self, hub)
         self.directory = Directory(own.network, own.now_ms, lambda peer: peer in self.streams.lines)
         self._calls = FakeCalls(self.peer, lambda peer, method: hub.at(peer, self, method).service)
+        self._settlement = FakeSettlement(
+            self.peer, lambda node: hub.at(node, self, "Settlement", is_asked=False).settles
+        )
         self._service: PeerService | None = None
+        self.settles: SettlementService | None = None
         self._address: SignedEnvelope | None = None
 
     async def start(
-        self, service: PeerService, deliver: Callable[[PeerEvent], bool], *, host: str, port: int
+        self,
+        service: PeerService,
+        deliver: Callable[[PeerEvent], bool],
+        *,
+        host: str,
+        port: int,
+        settlement: SettlementService | None = None,
     ) -> Endpoint:
         """See `Peers`."""
         endpoint = Endpoint(host=host, port=self._hub.listen(self, port))
         self._service = service
+        self.settles = settlement
         self.events.deliver_to(deliver)
         now_ms = self.own.now_ms()
         self._address = seal_address(
@@ -249,6 +260,11 @@ class FakePeers:
     def calls(self) -> FakeCalls:
         """See `Peers`."""
         return self._calls
+
+    @property
+    def settlement(self) -> FakeSettlement:
+        """See `Peers`."""
+        return self._settlement
 
     @property
     def address(self) -> SignedEnvelope:
