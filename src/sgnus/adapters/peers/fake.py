@@ -10,6 +10,7 @@ from typing import Final
 from sgnus.adapters.peers.directory import Directory
 from sgnus.adapters.peers.events import Events
 from sgnus.adapters.peers.fake_calls import FakeCalls
+from sgnus.adapters.peers.fake_settlement import FakeSettlement
 from sgnus.adapters.peers.node import Self
 from sgnus.messages.errors import OurFault, PeerFault, UserFault, WorldFault
 from sgnus.messages.ids import PeerId
@@ -21,7 +22,7 @@ from sgnus.messages.limits import (
     REDIAL_MS_MIN,
 )
 from sgnus.messages.v1.types import Endpoint, SignedEnvelope
-from sgnus.ports import PeerConnected, PeerEvent, PeerLost, PeerSent, PeerService
+from sgnus.ports import PeerConnected, PeerEvent, PeerLost, PeerSent, PeerService, SettlementService
 from sgnus.wire.envelope import seal_address
 
 _FIRST_PORT: Final = 1024
@@ -56,6 +57,13 @@ class FakePeerHub:
 
     def at(self, peer: PeerId, caller: FakePeers, method: str) -> FakePeers:
         """The node of `peer`, if it lets `caller` make this call; WorldFault or PeerFault as over gRPC."""
+        node = self.reached(peer, caller)
+        if not node.service.may_call(caller.peer, method):
+            raise PeerFault(f"refused: you may not call {method} now")
+        return node
+
+    def reached(self, peer: PeerId, caller: FakePeers) -> FakePeers:
+        """The node of `peer`, if it knows `caller`; WorldFault or PeerFault as over gRPC."""
         if not caller.directory.endpoints(peer):
             raise WorldFault(f"no address of {peer} is known")
         node = self._nodes.get(peer)
@@ -63,8 +71,6 @@ class FakePeerHub:
             raise WorldFault("unreachable")
         if not node.directory.is_admitted(caller.peer):
             raise PeerFault("refused: this node does not know you (any more)")
-        if not node.service.may_call(caller.peer, method):
-            raise PeerFault(f"refused: you may not call {method} now")
         return node
 
 
@@ -219,9 +225,7 @@ class FakePeers:
         self.streams = FakeStreams(self, hub)
         self.directory = Directory(own.network, own.now_ms, lambda peer: peer in self.streams.lines)
         self._calls = FakeCalls(self.peer, lambda peer, method: hub.at(peer, self, method).service)
-        self._settlement = FakeSettlement(
-            self.peer, lambda node: hub.at(node, self, "Settlement", is_asked=False).settles
-        )
+        self._settlement = FakeSettlement(self.peer, lambda node: hub.reached(node, self).settles)
         self._service: PeerService | None = None
         self.settles: SettlementService | None = None
         self._address: SignedEnvelope | None = None
