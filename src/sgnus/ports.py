@@ -407,6 +407,9 @@ class Store(Protocol):
     async def jobs_of(self, author: str) -> Sequence[bytes]:
         """Digests of the jobs of one author, first to expire first."""
 
+    async def jobs_with(self, kind: int, after: bytes, limit: int) -> Sequence[bytes]:
+        """Digests, in order, of the first `limit` jobs beyond `after` about which an entry of this kind is held."""
+
     async def expire(self, below_ms: int) -> Sequence[bytes]:
         """Remove every entry that expires below `below_ms`; returns the digests of all jobs concerned."""
 

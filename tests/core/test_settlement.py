@@ -353,7 +353,7 @@ def test_what_is_settled_stays_and_a_conflict_that_comes_later_convicts_the_fals
 
 def test_a_false_checker_is_convicted_though_the_worker_was_right() -> None:
     """Nobody can have such a receipt; but a claim may be false in a verdict that its draw did not ask for."""
-    claim, data = submitted()
+    claim, _data = submitted()
     node = Node()
     check = claim.checks[0]
     wrong = {chunk: digest(false_output(chunk)) for chunk in check.digests}

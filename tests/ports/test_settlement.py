@@ -57,9 +57,7 @@ class Settler(Party):
         self.clerk = Clerk()
 
     async def start(self, port: int = 0) -> None:
-        await self.peers.start(
-            self.service, self.deliver, host="127.0.0.1", port=port, settlement=self.clerk
-        )
+        await self.peers.start(self.service, self.deliver, host="127.0.0.1", port=port, settlement=self.clerk)
 
 
 async def met(nodes: Nodes) -> tuple[Party, Settler]:

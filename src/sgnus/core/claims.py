@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from sgnus.core import effects as fx
 from sgnus.core import receipt, roster
@@ -27,6 +28,9 @@ from sgnus.messages.v1.types import (
     SignedKind,
     Verdict,
 )
+
+SUBMISSIONS: Final = "submission"
+"""Namespace of receipts on their way to the SGNUS node, by node/job/microjob/digest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +104,7 @@ def read(pen: Pen, terms: Terms, data: bytes) -> Claim:
         for commit in proven.sealing.commits
     )
     checks = tuple(
-        Check(
-            PeerId(envelope.author), digests_of(pen.open(envelope, SignedKind.VERDICT, Verdict)), envelope
-        )
+        Check(PeerId(envelope.author), digests_of(pen.open(envelope, SignedKind.VERDICT, Verdict)), envelope)
         for envelope in parts.verdicts
     )
     return Claim(
@@ -116,6 +118,17 @@ def read(pen: Pen, terms: Terms, data: bytes) -> Claim:
         checks=checks,
         dues={peer: len(chunks) for peer, chunks in proven.draw.dues.items()},
     )
+
+
+def submit(terms: Terms, microjob: int, data: bytes) -> list[fx.Effect]:
+    """A receipt that we have in hands goes to the SGNUS node, if the job names one: first to our own disk."""
+    if terms.settlement is None:
+        return []
+    key = f"{terms.settlement}/{terms.job}/{microjob}/{receipt.digest_of(data).hex()}"
+    return [
+        fx.Persist(SUBMISSIONS, key, data),
+        fx.SubmitReceipt(terms.settlement, terms.job, key, data),
+    ]
 
 
 def is_false(claim: Claim, right: Mapping[int, bytes]) -> bool:

@@ -138,6 +138,19 @@ class Phase(Enum):
 
 
 @dataclass(slots=True)
+class Due:
+    """When an audit that failed is tried again."""
+
+    at_ms: int = 0
+    wait_ms: int = AUDIT_AGAIN_MS_MIN
+
+    def failed(self, now_ms: int) -> None:
+        """Later, each time in a row."""
+        self.at_ms = now_ms + self.wait_ms
+        self.wait_ms = min(AUDIT_AGAIN_MS_MAX, 2 * self.wait_ms)
+
+
+@dataclass(slots=True)
 class Case:
     """One microjob. `right`: digests of sub-blocks that we ran again. `false`: claims that it refuted. `asked`: an audit
     under way; `due_ms`: not before then another one.
@@ -153,7 +166,7 @@ class Case:
     false: dict[bytes, None] = field(default_factory=dict)
     accused: dict[PeerId, None] = field(default_factory=dict)
     asked: tuple[int, ...] = ()
-    due: Due = field(default_factory=lambda: Due())
+    due: Due = field(default_factory=Due)
 
     @property
     def phase(self) -> Phase:
@@ -179,19 +192,6 @@ class Case:
             for number in range(len(results[0]) if results else 0)
             if any(one[number] != results[0][number] for one in results)
         )
-
-
-@dataclass(slots=True)
-class Due:
-    """When an audit that failed is tried again."""
-
-    at_ms: int = 0
-    wait_ms: int = AUDIT_AGAIN_MS_MIN
-
-    def failed(self, now_ms: int) -> None:
-        """Later, each time in a row."""
-        self.at_ms = now_ms + self.wait_ms
-        self.wait_ms = min(AUDIT_AGAIN_MS_MAX, 2 * self.wait_ms)
 
 
 @dataclass(slots=True)

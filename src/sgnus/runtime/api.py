@@ -33,6 +33,8 @@ from sgnus.messages.v1.types import (
     ListJobsRequest,
     ListPeersReply,
     ListPeersRequest,
+    ListSettlementsReply,
+    ListSettlementsRequest,
     ParameterCard,
     PeerSummary,
     PlanJobReply,
@@ -56,7 +58,7 @@ from sgnus.messages.v1.types import (
     SubmitJobReply,
     SubmitJobRequest,
 )
-from sgnus.runtime import results
+from sgnus.runtime import results, settlements
 from sgnus.runtime.jobs import Job
 from sgnus.runtime.node import NodeParts
 from sgnus.runtime.status import OVER, StatusView
@@ -151,6 +153,10 @@ class NodeCalls:
         ]
         return ListPeersReply(peers=tuple(sorted(summaries, key=lambda one: one.peer)))
 
+    async def list_settlements(self, request: ListSettlementsRequest) -> ListSettlementsReply:
+        """See `LocalApi`."""
+        return await settlements.page(self._parts.drivers.database, request)
+
     def _own_record(self) -> AddressRecord:
         parts = self._parts
         return parts.core.pen.open(parts.core.address, SignedKind.ADDRESS, AddressRecord)
@@ -160,6 +166,7 @@ class NodeCalls:
         counts = {f"database {name}": value for name, value in parts.drivers.database.counters().items()}
         counts["inbox dropped"] = parts.engine.dropped
         counts |= parts.hearing.faults
+        counts["receipts that wait for the SGNUS node"] = parts.background.clearing.outbox.waiting
         return tuple(Counter(name=name, value=counts[name]) for name in sorted(counts))
 
 
@@ -266,8 +273,9 @@ class JobsCalls:
         return job
 
     def _publisher(self) -> Publisher:
-        pen = self._parts.core.pen
-        return Publisher(pen.peer, pen.vrf_key, self._parts.core.address)
+        pen, network = self._parts.core.pen, self._parts.network
+        settler = next(iter(network.sgnus_nodes), None)
+        return Publisher(pen.peer, pen.vrf_key, self._parts.core.address, settler)
 
     def _members(self) -> int:
         """Peers that may help, ourselves included."""

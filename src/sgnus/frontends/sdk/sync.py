@@ -10,7 +10,17 @@ from sgnus.frontends.sdk import connecting, grid, job, room
 from sgnus.frontends.sdk.home import Home
 from sgnus.frontends.sdk.job import PATIENCE_S
 from sgnus.frontends.sdk.loop import LOOP
-from sgnus.frontends.sdk.views import Event, JobStatus, NodeStatus, PeerSummary, Plan, Progress, RoomSummary
+from sgnus.frontends.sdk.views import (
+    Event,
+    JobStatus,
+    NodeStatus,
+    PeerSummary,
+    Plan,
+    Progress,
+    RoomSummary,
+    Settlement,
+    Share,
+)
 
 if TYPE_CHECKING:
     from sgnus.frontends.sdk.arrays import Array
@@ -94,6 +104,14 @@ class Grid:
     def peers(self) -> list[PeerSummary]:
         """Peers that the node knows."""
         return LOOP.run(self._inner.peers())
+
+    def settlements(self, job: str | None = None) -> list[Settlement]:
+        """What SGNUS nodes settled, of one job or of all, as far as the local node has heard."""
+        return LOOP.run(self._inner.settlements(job))
+
+    def credits(self, job: str | None = None) -> list[Share]:
+        """How many settled chunks each peer made and checked, by peer."""
+        return LOOP.run(self._inner.credits(job))
 
     def rooms(self, job: str | None = None, processor: str | None = None) -> list[RoomSummary]:
         """Rooms that can be joined, and microjobs that have none yet."""

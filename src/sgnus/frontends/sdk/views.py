@@ -226,6 +226,30 @@ class Processed:
     held: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Share:
+    """How many settled chunks a peer made as a worker, and how many it ran again as a verifier."""
+
+    peer: str
+    made: int
+    checked: int
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """A SGNUS node's word that a microjob is complete and verified. `receipt` is the receipt's digest in hexadecimal;
+    `rerun` counts the chunks that the SGNUS node ran again.
+    """
+
+    job: str
+    microjob: int
+    receipt: str
+    node: str
+    audited: bool
+    rerun: int
+    shares: tuple[Share, ...]
+
+
 Event = JobStatus | HostChanged | PeerListChanged | ProcessingStarted | Processed
 
 EVENTS: Final[dict[str, type[Any]]] = {
@@ -261,7 +285,7 @@ def _plain(hint: Any, value: Any) -> Any:
         return view(hint, value)  # type: ignore[arg-type]
     arguments = get_args(hint)
     if not arguments:
-        return value
+        return value.hex() if isinstance(value, bytes) and hint is str else value
     return tuple(_plain(arguments[0], item) for item in value)
 
 
