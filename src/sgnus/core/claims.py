@@ -145,28 +145,24 @@ def accusations(pen: Pen, claim: Claim, right: Mapping[int, bytes]) -> Iterator[
         work = claim.works[number]
         for chunk, digest in zip(work.chunks, _split(digests), strict=True):
             returned = work.opening.digests[_span(chunk - work.chunks.start)]
-            if returned != digest and work.worker not in accused:
+            if returned != digest and work.worker not in (*accused, pen.peer):
                 accused[work.worker] = None
                 said = Verdict(instance=claim.instance, round=1, chunks=(chunk,), digests=digest)
-                yield _accuse(
-                    claim, work.worker, chunk, work.record, work.opening, pen.sign(SignedKind.VERDICT, said)
-                )
+                verdict = pen.sign(SignedKind.VERDICT, said)
+                yield _accuse(claim, work.worker, chunk, proof=(work.record, work.opening, verdict))
             for check in claim.checks:
                 is_right = check.digests.get(chunk, digest) == digest
-                if not is_right and check.checker not in accused and check.checker != pen.peer:
+                if not is_right and check.checker not in (*accused, pen.peer):
                     accused[check.checker] = None
                     record, opening = _record(pen, claim, number, digests)
-                    yield _accuse(claim, check.checker, chunk, record, opening, check.verdict)
+                    yield _accuse(claim, check.checker, chunk, proof=(record, opening, check.verdict))
 
 
 def _accuse(
-    claim: Claim,
-    accused: PeerId,
-    chunk: int,
-    record: SignedEnvelope,
-    opening: Opening,
-    verdict: SignedEnvelope,
+    claim: Claim, accused: PeerId, chunk: int, *, proof: tuple[SignedEnvelope, Opening, SignedEnvelope]
 ) -> fx.Accuse:
+    """`proof`: a worker's record and what it hid, and a checker's verdict."""
+    record, opening, verdict = proof
     return fx.Accuse(
         job=claim.job,
         microjob=claim.microjob,

@@ -96,7 +96,7 @@ class Inputs:
                 data = await self._blob(source, wanted, bytes_max)
                 if digest(data) == wanted:
                     return data
-                fault = PeerFault("a blob was served that has another digest")
+                fault = PeerFault("the publisher served a blob of another digest")
             except (PeerFault, WorldFault) as error:
                 fault = fault or error
         raise fault or WorldFault("a blob cannot be read")

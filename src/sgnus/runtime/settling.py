@@ -52,6 +52,7 @@ class SettlingParts:
     jobs: JobBook
     auditor: Auditor
     accuse: Callable[[fx.Accuse], None]
+    clock_ms: Callable[[], int] = unix_ms
 
 
 class Refused(Exception):
@@ -217,12 +218,12 @@ class Settling:
 
     async def _expiry(self, job: BlockId) -> int:
         view = await self._parts.database.job(job)
-        return (view.expires_ms if view is not None else unix_ms()) + CLOCK_SKEW_MS_MAX
+        return (view.expires_ms if view is not None else self._parts.clock_ms()) + CLOCK_SKEW_MS_MAX
 
     # ---- time
     async def _sweep(self) -> None:
         """Forget what expired; take up again what is open and was put aside."""
-        for job in await self._kept.expire(unix_ms()):
+        for job in await self._kept.expire(self._parts.clock_ms()):
             await self._put(st.JobGone(job))
         for job, microjob in await self._kept.opened():
             try:
