@@ -115,6 +115,10 @@ class RunningNode:
         """The SDK on this node."""
         return sgnus.connect(home=self.home, start=False)
 
+    def become(self, program: Sequence[str]) -> None:
+        """Another program from the next launch on, on the same home."""
+        self._program = program
+
     def kill(self) -> None:
         """SIGKILL, as a power cut is to the process."""
         if self._process is not None:

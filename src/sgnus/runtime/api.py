@@ -166,7 +166,7 @@ class NodeCalls:
         counts = {f"database {name}": value for name, value in parts.drivers.database.counters().items()}
         counts["inbox dropped"] = parts.engine.dropped
         counts |= parts.hearing.faults
-        counts["receipts that wait for the SGNUS node"] = parts.background.clearing.outbox.waiting
+        counts |= parts.background.clearing.counters()
         return tuple(Counter(name=name, value=counts[name]) for name in sorted(counts))
 
 

@@ -39,6 +39,13 @@ class Clearing:
         if self.settling is not None:
             await self.settling.stop()
 
+    def counters(self) -> dict[str, int]:
+        """How many receipts wait here, by name."""
+        counts = {"receipts that wait for the SGNUS node": self.outbox.waiting}
+        if self.settling is not None:
+            counts["microjobs that wait to be settled"] = self.settling.open_cases
+        return counts
+
     def look(self, job: Job) -> None:
         """The fold of a job changed."""
         self._reclaiming.look(job)

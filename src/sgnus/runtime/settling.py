@@ -86,6 +86,11 @@ class Settling:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
+    @property
+    def open_cases(self) -> int:
+        """Microjobs with receipts of which something is to be decided yet."""
+        return sum(case.is_open for case in self._machine.cases.values())
+
     # ---- what peers ask
     async def submit_receipt(self, peer: PeerId, request: SubmitReceiptRequest) -> SubmitReceiptReply:
         """See `SettlementService`."""
