@@ -53,7 +53,7 @@ class Jobs:
 
 
 def asked(name: str, job: str = "job", node: PeerId = NODE) -> fx.SubmitReceipt:
-    return fx.SubmitReceipt(node, BlockId(job), f"{node}/{job}/0/{name}", name.encode())
+    return fx.SubmitReceipt(node, BlockId(job), f"{job}/0/{name}/{node}", name.encode())
 
 
 async def submit(outbox: ReceiptOutbox, store: FakeStore, *receipts: fx.SubmitReceipt) -> None:
@@ -167,7 +167,19 @@ async def test_without_a_sgnus_node_in_the_network_nothing_is_kept() -> None:
     store = FakeStore()
     await store.put_facts(SUBMISSIONS, {asked("one").key: b"one"})
     outbox = await begun(Nodes(), store)
+    await submit(outbox, store, asked("two"))
+    await until(lambda: outbox.waiting == 0, "nothing waits")
     assert not await store.facts(SUBMISSIONS)
+    await outbox.stop()
+
+
+@in_loop
+async def test_whatever_a_publisher_calls_its_sgnus_node_the_receipt_goes_to_one_that_is_listed() -> None:
+    nodes, store = Nodes(NODE), FakeStore()
+    outbox = await begun(nodes, store)
+    await submit(outbox, store, asked("one", node=PeerId("a/b//c/")), asked("two", node=PeerId("")))
+    await until(lambda: outbox.waiting == 0, "both are sent")
+    assert nodes.received == [(NODE, b"one"), (NODE, b"two")]
     await outbox.stop()
 
 

@@ -24,10 +24,13 @@ from tests.database_support import (
     taken,
 )
 
+Held = tuple[FakeStore, Database]
 
-async def database(*, jobs: int, microjobs: int) -> tuple[Database, list[BlockId]]:
+
+async def database(*, jobs: int, microjobs: int) -> tuple[Held, list[BlockId]]:
+    store = FakeStore()
     held = Database(
-        FakeStore(),
+        store,
         AUTHOR,
         NETWORK,
         settlement_peers=[SETTLER.peer_id],
@@ -44,7 +47,7 @@ async def database(*, jobs: int, microjobs: int) -> tuple[Database, list[BlockId
         forged = sealed(EntryKind.SETTLED, body(microjobs, 9), job.cid, by=STRANGER)
         await held.receive([one.raw for one in (job, taken(job.cid, 0), *entries, forged)], AUTHOR.peer_id)
         ids.append(job.cid)
-    return held, sorted(ids)
+    return (store, held), sorted(ids)
 
 
 def body(microjob: int, number: int) -> SettledBody:
@@ -59,11 +62,11 @@ def body(microjob: int, number: int) -> SettledBody:
     )
 
 
-async def pages(held: Database, **asked: Any) -> list[list[SettledMicrojob]]:
+async def pages(held: Held, **asked: Any) -> list[list[SettledMicrojob]]:
     found: list[list[SettledMicrojob]] = []
     after: str | None = None
     while True:
-        page = await settlements.page(held, ListSettlementsRequest(after=after, **asked))
+        page = await settlements.page(*held, ListSettlementsRequest(after=after, **asked))
         found.append(list(page.settlements))
         after = page.next
         if after is None:
@@ -80,15 +83,15 @@ async def test_pages_hold_everything_once_in_order(limit: int) -> None:
     assert len({(one.job, one.microjob) for one in flat}) == len(flat) == 6
     assert sorted({one.job for one in flat}) == ids
     assert all(one.node == SETTLER.peer_id for one in flat)
-    await held.stop()
+    await held[1].stop()
 
 
 @in_loop
 async def test_credit_is_a_count_of_settled_chunks_by_peer_and_role() -> None:
     held, _ids = await database(jobs=2, microjobs=3)
-    page = await settlements.page(held, ListSettlementsRequest())
+    page = await settlements.page(*held, ListSettlementsRequest())
     assert page.credits == (Share(peer="ann", made=30, checked=0), Share(peer="bob", made=3, checked=6))
-    await held.stop()
+    await held[1].stop()
 
 
 @in_loop
@@ -97,7 +100,7 @@ async def test_those_of_one_job_can_be_asked_for() -> None:
     (first, second) = await pages(held, job=ids[1], limit=2)
     assert [one.microjob for one in first + second] == [0, 1, 2]
     assert {one.job for one in first + second} == {ids[1]}
-    await held.stop()
+    await held[1].stop()
 
 
 @in_loop
@@ -105,10 +108,10 @@ async def test_a_job_that_is_not_known_and_a_cursor_that_is_none_are_said() -> N
     held, ids = await database(jobs=1, microjobs=1)
     unknown = job_entry(77).cid
     with pytest.raises(NotFound, match="is known to this node"):
-        await settlements.page(held, ListSettlementsRequest(job=unknown))
+        await settlements.page(*held, ListSettlementsRequest(job=unknown))
     with pytest.raises(UserFault, match="no job's id"):
-        await settlements.page(held, ListSettlementsRequest(job="bafynone"))
+        await settlements.page(*held, ListSettlementsRequest(job="bafynone"))
     for after in ("x", "x/1", f"{ids[0]}/x", f"{ids[0]}"):
         with pytest.raises(UserFault, match="leave it out to begin"):
-            await settlements.page(held, ListSettlementsRequest(after=after))
-    await held.stop()
+            await settlements.page(*held, ListSettlementsRequest(after=after))
+    await held[1].stop()

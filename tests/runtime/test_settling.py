@@ -12,7 +12,7 @@ import pytest
 
 from sgnus.adapters.store.memory import FakeStore
 from sgnus.core import effects as fx
-from sgnus.core import settlement as st
+from sgnus.core import settlement_events as ev
 from sgnus.core.receipt import digest_of
 from sgnus.crypto.digests import digest
 from sgnus.messages.errors import PeerFault, WorldFault
@@ -33,7 +33,8 @@ from sgnus.runtime.database import Database
 from sgnus.runtime.jobs import JobBook
 from sgnus.runtime.kept_receipts import KeptReceipts
 from sgnus.runtime.pens import EnvelopePen
-from sgnus.runtime.settling import Settling, SettlingParts
+from sgnus.runtime.settlement_engine import SettlingParts
+from sgnus.runtime.settling import Settling
 from sgnus.wire.codec import decode, encode
 from sgnus.wire.entry import seal_entry
 from tests.database_support import SETTLER, in_loop
@@ -79,10 +80,10 @@ class Audits:
     """Stands for the sandbox: what every chunk gives."""
 
     def __init__(self) -> None:
-        self.asked: list[st.Audit] = []
+        self.asked: list[ev.Audit] = []
         self.can_run = True
 
-    async def run(self, asked: st.Audit) -> dict[int, bytes]:
+    async def run(self, asked: ev.Audit) -> dict[int, bytes]:
         self.asked.append(asked)
         if not self.can_run:
             return {}
@@ -119,7 +120,6 @@ class SgnusNode:
         self.jobs = JobBook(folder, pen.peer, NETWORK, _no_blob)
         parts = SettlingParts(
             pen=pen,
-            network=NETWORK,
             store=self.store,
             database=self.database,
             jobs=self.jobs,
@@ -127,7 +127,7 @@ class SgnusNode:
             accuse=self.accused.append,
             clock_ms=lambda: self.now_ms,
         )
-        self.role = Settling(parts, grace_ms)
+        self.role = Settling(parts, NETWORK, grace_ms)
 
     async def __aenter__(self) -> SgnusNode:
         await self.database.start()
@@ -255,7 +255,7 @@ async def test_what_was_taken_while_it_was_down_is_settled_at_the_start(tmp_path
 @in_loop
 async def test_nothing_is_answered_that_the_disk_refused_and_it_can_be_brought_again(tmp_path: Path) -> None:
     async with SgnusNode(tmp_path) as node:
-        node.store.refuses = lambda namespace: namespace == st.RECEIPTS
+        node.store.refuses = lambda namespace: namespace == ev.RECEIPTS
         with pytest.raises(WorldFault, match="the disk is full"):
             await node.submit(HONEST)
         node.store.refuses = lambda namespace: False
@@ -273,7 +273,7 @@ async def test_what_cannot_be_settled_is_refused_with_a_reason(tmp_path: Path) -
     async with SgnusNode(tmp_path) as node:
         for data in (b"", b"no receipt", altered, foreign, encode(of_another)):
             assert await node.submit(data) is SettlementState.REFUSED
-        assert not await node.store.facts(st.RECEIPTS)
+        assert not await node.store.facts(ev.RECEIPTS)
     async with SgnusNode(tmp_path, now_ms=NOW_MS + 365 * 24 * 3600 * 1000) as late:
         assert await late.submit(HONEST) is SettlementState.REFUSED
 
@@ -285,8 +285,8 @@ async def test_receipts_go_with_their_jobs(tmp_path: Path) -> None:
         await node.submit(HONEST)
     expired_ms = JOB.entry.expires + CLOCK_SKEW_MS_MAX + 1
     async with node.again(now_ms=expired_ms) as later:
-        assert not await later.store.facts(st.RECEIPTS)
-        assert not await later.store.facts(st.OPEN)
+        assert not await later.store.facts(ev.RECEIPTS)
+        assert not await later.store.facts(ev.OPEN)
 
 
 @in_loop
@@ -297,7 +297,7 @@ async def test_receipts_are_kept_up_to_so_many_bytes() -> None:
     with pytest.raises(WorldFault, match="as many receipts as it may"):
         await kept.keep({"job/1/bb": b"123"}, BlockId("job"), NOW_MS)
     again = KeptReceipts(store, bytes_max=10)
-    await again.open()
+    await again.load()
     with pytest.raises(WorldFault, match="as many receipts as it may"):
         await again.keep({"job/1/bb": b"123"}, BlockId("job"), NOW_MS)
     await again.expire(NOW_MS + 1)

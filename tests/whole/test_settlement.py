@@ -14,7 +14,7 @@ from tests.whole.grid import NODE, PrivateNetwork, RunningNode, wait_for
 
 pytestmark = pytest.mark.timeout(300)
 
-DIES = "tests.whole.dying_node"
+DIES, LIES = "tests.whole.dying_node", "tests.whole.lying_node"
 LONG_MS, SHORT_MS = "600000", "500"
 
 
@@ -98,3 +98,25 @@ def test_what_its_publisher_did_not_live_to_take_is_audited_in_full_settled_and_
             assert np.array_equal(again.result(), right)
             assert again.status().state == "completed"
             assert any("was settled: its receipt is here now" in line for line in again.story())
+
+
+def test_a_room_of_liars_that_check_each_other_is_convicted_by_an_audit_and_never_settled(
+    tmp_path: Path,
+) -> None:
+    """Both lie in the same way, so their receipt holds; nobody but the SGNUS node can tell."""
+    with PrivateNetwork(tmp_path, settling=("--settle-grace-ms", SHORT_MS)) as network:
+        (settler,) = network.add(0)
+        (publisher,) = network.add_as((DIES,), 0)
+        liars = network.add_as((LIES, "all"), 1, 1)
+        with publisher.connect() as grid:
+            job, _right = submit_slow(grid, 6, 0.05, verify="full")
+        wait_for(lambda: not publisher.is_running, "the publisher dies when it has the receipt")
+
+        def convicted() -> bool:
+            said = settler.log.read_text()
+            return all(f"{liar.peer} signed a false digest" in said for liar in liars)
+
+        wait_for(convicted, "both liars are convicted")
+        assert "is not published" not in settler.log.read_text()
+        with settler.connect() as grid:
+            assert grid.settlements(job.id) == []

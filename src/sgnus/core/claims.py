@@ -30,7 +30,7 @@ from sgnus.messages.v1.types import (
 )
 
 SUBMISSIONS: Final = "submission"
-"""Namespace of receipts on their way to the SGNUS node, by node/job/microjob/digest."""
+"""Namespace of receipts on their way to the SGNUS node, by job/microjob/digest/node."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +124,8 @@ def submit(terms: Terms, microjob: int, data: bytes) -> list[fx.Effect]:
     """A receipt that we have in hands goes to the SGNUS node, if the job names one: first to our own disk."""
     if terms.settlement is None:
         return []
-    key = f"{terms.settlement}/{terms.job}/{microjob}/{receipt.digest_of(data).hex()}"
+    # The name of the node is last: it is the publisher's word, and may be any text.
+    key = f"{terms.job}/{microjob}/{receipt.digest_of(data).hex()}/{terms.settlement}"
     return [
         fx.Persist(SUBMISSIONS, key, data),
         fx.SubmitReceipt(terms.settlement, terms.job, key, data),

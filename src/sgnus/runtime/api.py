@@ -155,7 +155,8 @@ class NodeCalls:
 
     async def list_settlements(self, request: ListSettlementsRequest) -> ListSettlementsReply:
         """See `LocalApi`."""
-        return await settlements.page(self._parts.drivers.database, request)
+        drivers = self._parts.drivers
+        return await settlements.page(drivers.store, drivers.database, request)
 
     def _own_record(self) -> AddressRecord:
         parts = self._parts

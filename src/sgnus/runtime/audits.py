@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from typing import Final
 
 from sgnus.adapters.processors.pool import ProcessorPool
-from sgnus.core.settlement import Audit
+from sgnus.core.settlement_events import Audit
 from sgnus.crypto.digests import digest
-from sgnus.messages.errors import OurFault, PeerFault, WorldFault
+from sgnus.messages.errors import SgnusError, WorldFault
 from sgnus.messages.ids import PeerId
 from sgnus.messages.limits import AUDITS_AT_ONCE_MAX
 from sgnus.ports import Computed, PeerCalls
@@ -42,7 +42,7 @@ class Auditor:
             for number in asked.sub_blocks:
                 try:
                     found[number] = await _digests(worker, job, asked, number)
-                except (PeerFault, OurFault, WorldFault) as fault:
+                except SgnusError as fault:
                     LOG.warning(
                         "sub-block %s of microjob %s cannot be audited: %s", number, asked.microjob, fault
                     )

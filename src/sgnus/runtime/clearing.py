@@ -11,7 +11,8 @@ from sgnus.runtime.network_file import NetworkFile
 from sgnus.runtime.proofs import Proofs
 from sgnus.runtime.receipt_outbox import ReceiptOutbox
 from sgnus.runtime.reclaiming import Reclaiming
-from sgnus.runtime.settling import Settling, SettlingParts
+from sgnus.runtime.settlement_engine import SettlingParts
+from sgnus.runtime.settling import Settling
 from sgnus.runtime.sgnus_nodes import SgnusNodes
 
 
@@ -60,11 +61,10 @@ def settling_of(
     jobs, proofs = book
     parts = SettlingParts(
         pen=pen,
-        network=NetworkId(network.id),
         store=drivers.store,
         database=drivers.database,
         jobs=jobs,
         auditor=Auditor(jobs, drivers.peers.calls, drivers.pool, pen.peer),
         accuse=proofs.accuse,
     )
-    return Settling(parts, grace_ms)
+    return Settling(parts, NetworkId(network.id), grace_ms)

@@ -160,10 +160,6 @@ class Database:
         """The jobs that this node published, first to expire first."""
         return await self._shelves.views(await self._store.jobs_of(self._settings.identity.peer_id))
 
-    async def settled_jobs(self, after: bytes, limit: int) -> list[JobView]:
-        """Jobs of which something is settled, by the digest of their BLOCKID, from beyond `after` on."""
-        return await self._shelves.views(await self._store.jobs_with(EntryKind.SETTLED, after, limit))
-
     async def entries(self, block_id: BlockId, kinds: Collection[EntryKind]) -> list[bytes]:
         """The raw entries of these kinds that are held about one job."""
         rows = await self._store.entries_of([digest_of_cid(block_id)])

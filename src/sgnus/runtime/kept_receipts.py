@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from sgnus.core.settlement import OPEN, RECEIPTS
+from sgnus.core.settlement_events import OPEN, RECEIPTS
 from sgnus.messages.errors import PeerFault, WorldFault
 from sgnus.messages.ids import BlockId
 from sgnus.messages.limits import RECEIPTS_LISTED_MAX, SETTLED_RECEIPTS_BYTES_MAX
@@ -43,12 +43,11 @@ class KeptReceipts:
         self._jobs: dict[BlockId, KeptJob] = {}
         self._held_bytes = 0
 
-    async def open(self) -> list[tuple[BlockId, int]]:
-        """Read what there is; returns the microjobs that are not settled yet."""
+    async def load(self) -> None:
+        """Read what there is."""
         kept = await self._store.facts(JOBS)
         self._jobs = {BlockId(job): KeptJob.unpack(value) for job, value in kept.items()}
         self._held_bytes = sum(job.held_bytes for job in self._jobs.values())
-        return await self.opened()
 
     async def opened(self) -> list[tuple[BlockId, int]]:
         """The microjobs that are not settled yet."""

@@ -41,6 +41,7 @@ class ReceiptOutbox:
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._again_ms = SUBMIT_AGAIN_MS_MIN
+        self._timer: asyncio.TimerHandle | None = None
 
     @property
     def waiting(self) -> int:
@@ -50,15 +51,14 @@ class ReceiptOutbox:
     async def start(self) -> None:
         """Go on with what is on disk."""
         kept = await self._store.facts(SUBMISSIONS)
-        if not self._nodes.listed:
-            await self._store.delete_facts(SUBMISSIONS)
-            return
         self._sizes = {key: len(data) for key, data in kept.items()}
         await self._bound()
         self._wake.set()
         self._task = asyncio.create_task(self._run(), name="receipt outbox")
 
     async def stop(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
@@ -82,7 +82,9 @@ class ReceiptOutbox:
             if is_done:
                 self._again_ms = SUBMIT_AGAIN_MS_MIN
                 continue
-            asyncio.get_running_loop().call_later(self._again_ms / 1000, self._wake.set)
+            if self._timer is not None:
+                self._timer.cancel()
+            self._timer = asyncio.get_running_loop().call_later(self._again_ms / 1000, self._wake.set)
             self._again_ms = min(SUBMIT_AGAIN_MS_MAX, 2 * self._again_ms)
 
     async def _send_all(self) -> bool:
@@ -102,11 +104,11 @@ class ReceiptOutbox:
         return not self._sizes
 
     async def _send(self, key: str) -> None:
-        named, job, _microjob, _digest = key.split("/")
+        job, _microjob, _digest, named = key.split("/", 3)
         node = self._nodes.chosen(PeerId(named))
         data = (await self._store.facts(SUBMISSIONS, key)).get(key)
         if node is None or not data or await self._database.job(BlockId(job)) is None:
-            await self._forget(key)  # Its job expired: nobody can settle it any more.
+            await self._forget(key)  # Its job expired, or no SGNUS node is listed here: nobody settles it.
             return
         reply = await self._nodes.submit_receipt(node, SubmitReceiptRequest(receipt=data))
         if reply.state is SettlementState.REFUSED:

@@ -10,27 +10,29 @@ from sgnus.messages.errors import NotFound, PeerFault, UserFault
 from sgnus.messages.ids import BlockId
 from sgnus.messages.limits import SETTLEMENTS_LISTED_MAX
 from sgnus.messages.v1.types import (
+    EntryKind,
     ListSettlementsReply,
     ListSettlementsRequest,
     SettledMicrojob,
     Share,
 )
+from sgnus.ports import Store
 from sgnus.runtime.database import Database
-from sgnus.wire.dagcbor import digest_of_cid
+from sgnus.wire.dagcbor import cid_of_digest, digest_of_cid
 
 LISTED: Final = 100
 JOBS_AT_ONCE: Final = 32
 Cursor = tuple[BlockId, int]
 
 
-async def page(database: Database, request: ListSettlementsRequest) -> ListSettlementsReply:
+async def page(store: Store, database: Database, request: ListSettlementsRequest) -> ListSettlementsReply:
     """By job (in the order of their digests) and microjob. NotFound for a job that is not known, UserFault for a cursor
     that is none.
     """
     limit = min(request.limit or LISTED, SETTLEMENTS_LISTED_MAX)
     after = _cursor(request.after) if request.after else None
     found: list[SettledMicrojob] = []
-    async for view in _views(database, request.job or None, after):
+    async for view in _views(store, database, request.job or None, after):
         first = after[1] + 1 if after is not None and view.block_id == after[0] else 0
         for microjob, settled in view.settlements.items():
             if microjob < first:
@@ -52,7 +54,9 @@ async def page(database: Database, request: ListSettlementsRequest) -> ListSettl
     return _reply(found, None)
 
 
-async def _views(database: Database, job: str | None, after: Cursor | None) -> AsyncIterator[JobView]:
+async def _views(
+    store: Store, database: Database, job: str | None, after: Cursor | None
+) -> AsyncIterator[JobView]:
     """The jobs to look at, the one of the cursor first."""
     if job is not None:
         view = await _view(database, job)
@@ -65,10 +69,12 @@ async def _views(database: Database, job: str | None, after: Cursor | None) -> A
         view, last = await _view(database, after[0]), digest_of_cid(after[0])
         if view is not None:
             yield view
-    while views := await database.settled_jobs(last, JOBS_AT_ONCE):
-        for view in views:
-            yield view
-        last = max(digest_of_cid(view.block_id) for view in views)
+    while digests := await store.jobs_with(EntryKind.SETTLED, last, JOBS_AT_ONCE):
+        for digest in digests:
+            view = await _view(database, cid_of_digest(digest))
+            if view is not None:
+                yield view
+        last = digests[-1]
 
 
 async def _view(database: Database, job: str) -> JobView | None:

@@ -16,7 +16,8 @@ from sgnus.messages.v1.types import (
     SubmitReceiptReply,
     SubmitReceiptRequest,
 )
-from sgnus.ports import Peers, Settlement, SettlementService
+from sgnus.ports import Peers
+from sgnus.ports.settlement import Settlement, SettlementService
 from sgnus.runtime.addresses import AddressBook
 from sgnus.runtime.home import NodeHome
 from sgnus.runtime.network_file import NetworkFile, SgnusNode

@@ -22,7 +22,8 @@ from sgnus.messages.limits import (
     REDIAL_MS_MIN,
 )
 from sgnus.messages.v1.types import Endpoint, SignedEnvelope
-from sgnus.ports import PeerConnected, PeerEvent, PeerLost, PeerSent, PeerService, SettlementService
+from sgnus.ports import PeerConnected, PeerEvent, PeerLost, PeerSent, PeerService
+from sgnus.ports.settlement import SettlementService
 from sgnus.wire.envelope import seal_address
 
 _FIRST_PORT: Final = 1024
@@ -225,7 +226,6 @@ class FakePeers:
         self.streams = FakeStreams(self, hub)
         self.directory = Directory(own.network, own.now_ms, lambda peer: peer in self.streams.lines)
         self._calls = FakeCalls(self.peer, lambda peer, method: hub.at(peer, self, method).service)
-        self._settlement = FakeSettlement(self.peer, lambda node: hub.reached(node, self).settles)
         self._service: PeerService | None = None
         self.settles: SettlementService | None = None
         self._address: SignedEnvelope | None = None
@@ -268,7 +268,7 @@ class FakePeers:
     @property
     def settlement(self) -> FakeSettlement:
         """See `Peers`."""
-        return self._settlement
+        return FakeSettlement(self.peer, lambda node: self._hub.reached(node, self).settles)
 
     @property
     def address(self) -> SignedEnvelope:

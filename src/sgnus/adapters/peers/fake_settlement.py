@@ -15,7 +15,7 @@ from sgnus.messages.v1.types import (
     SubmitReceiptReply,
     SubmitReceiptRequest,
 )
-from sgnus.ports import SettlementService
+from sgnus.ports.settlement import SettlementService
 
 
 class FakeSettlement:

@@ -37,7 +37,8 @@ from sgnus.messages.limits import (
     PEER_MESSAGE_BYTES_MAX,
 )
 from sgnus.messages.v1.types import Endpoint, SignedEnvelope
-from sgnus.ports import PeerEvent, PeerService, SettlementService
+from sgnus.ports import PeerEvent, PeerService
+from sgnus.ports.settlement import SettlementService
 from sgnus.wire.envelope import seal_address
 
 STOP_S_MAX: Final = 3.0
@@ -71,7 +72,6 @@ class GrpcPeers:
         self._greeting = Greeting(own.network, own.boot, self._directory)
         self._channels = Channels(self._directory, self._leaf)
         self._calls = GrpcCalls(self._channels)
-        self._settlement = GrpcSettlement(self._channels)
         self._pairs = Pairs(
             Surroundings(
                 own=own.identity.peer_id,
@@ -127,7 +127,7 @@ class GrpcPeers:
     @property
     def settlement(self) -> GrpcSettlement:
         """See `Peers`."""
-        return self._settlement
+        return GrpcSettlement(self._channels)
 
     @property
     def address(self) -> SignedEnvelope:

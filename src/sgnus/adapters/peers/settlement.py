@@ -22,7 +22,7 @@ from sgnus.messages.v1.types import (
     SubmitReceiptReply,
     SubmitReceiptRequest,
 )
-from sgnus.ports import SettlementService
+from sgnus.ports.settlement import SettlementService
 from sgnus.wire.codec import decode, encode
 
 CALLS: Final = ("SubmitReceipt", "GetReceipt", "ListReceipts")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sgnus.frontends.sdk.errors import NotFound
 from sgnus.frontends.sdk.home import Home
 from sgnus.frontends.sdk.job import Job
+from sgnus.frontends.sdk.ledger import Ledger
 from sgnus.frontends.sdk.request import JobWish, job_request, module_bytes, wish_of
 from sgnus.frontends.sdk.room import Room, find_seat, list_rooms
 from sgnus.frontends.sdk.transport import Transport
@@ -17,8 +18,6 @@ from sgnus.frontends.sdk.views import (
     PeerSummary,
     Plan,
     RoomSummary,
-    Settlement,
-    Share,
     view,
 )
 from sgnus.messages.errors import UserFault
@@ -28,13 +27,12 @@ if TYPE_CHECKING:
     from sgnus.frontends.sdk.arrays import Array
 
 JOBS_MAX: Final = 1000
-SETTLEMENTS_A_PAGE: Final = 1000
 BLOCKID_CHARACTERS: Final = 59
 BLOCKID_HEAD: Final = "bafyrei"
 Uploaded = Callable[[int, int], None]
 
 
-class Grid:
+class Grid(Ledger):
     """A connection to the local node. Made by `connect`; use it as a context manager, or `close` it."""
 
     def __init__(self, transport: Transport, patience_s: float, has_started_node: bool = False) -> None:
@@ -121,29 +119,6 @@ class Grid:
     async def rooms(self, job: str | None = None, processor: str | None = None) -> list[RoomSummary]:
         """Rooms that can be joined, and microjobs that have none yet."""
         return await list_rooms(self._transport, job, processor)
-
-    async def settlements(self, job: str | None = None) -> list[Settlement]:
-        """What SGNUS nodes settled, of one job or of all, as far as the local node has heard."""
-        return [view(Settlement, one) async for page in self._pages(job) for one in page.settlements]
-
-    async def credits(self, job: str | None = None) -> list[Share]:
-        """How many settled chunks each peer made and checked, by peer."""
-        sums: dict[str, tuple[int, int]] = {}
-        async for page in self._pages(job):
-            for one in page.credits:
-                made, checked = sums.get(one.peer, (0, 0))
-                sums[one.peer] = (made + one.made, checked + one.checked)
-        return [Share(peer, *sums[peer]) for peer in sorted(sums)]
-
-    async def _pages(self, job: str | None) -> AsyncIterator[Any]:
-        after: str | None = None
-        while True:
-            request = sgnus_pb2.ListSettlementsRequest(job=job, after=after, limit=SETTLEMENTS_A_PAGE)
-            reply = await self._transport.call("ListSettlements", request)
-            yield reply
-            after = reply.next
-            if not after:
-                return
 
     async def node(self) -> NodeStatus:
         """The local node."""

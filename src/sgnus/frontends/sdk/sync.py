@@ -48,7 +48,21 @@ def connect(
     return Grid(LOOP.run(opened))
 
 
-class Grid:
+class Ledger:
+    """What is settled. See `sgnus.aio.Grid`."""
+
+    _inner: grid.Grid
+
+    def settlements(self, job: str | None = None) -> list[Settlement]:
+        """What SGNUS nodes settled, of one job or of all, as far as the local node has heard."""
+        return LOOP.run(self._inner.settlements(job))
+
+    def credits(self, job: str | None = None) -> list[Share]:
+        """How many settled chunks each peer made and checked, by peer."""
+        return LOOP.run(self._inner.credits(job))
+
+
+class Grid(Ledger):
     """A connection to the local node; a context manager. See `sgnus.aio.Grid`."""
 
     def __init__(self, inner: grid.Grid) -> None:
@@ -104,14 +118,6 @@ class Grid:
     def peers(self) -> list[PeerSummary]:
         """Peers that the node knows."""
         return LOOP.run(self._inner.peers())
-
-    def settlements(self, job: str | None = None) -> list[Settlement]:
-        """What SGNUS nodes settled, of one job or of all, as far as the local node has heard."""
-        return LOOP.run(self._inner.settlements(job))
-
-    def credits(self, job: str | None = None) -> list[Share]:
-        """How many settled chunks each peer made and checked, by peer."""
-        return LOOP.run(self._inner.credits(job))
 
     def rooms(self, job: str | None = None, processor: str | None = None) -> list[RoomSummary]:
         """Rooms that can be joined, and microjobs that have none yet."""

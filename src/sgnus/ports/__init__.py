@@ -13,10 +13,6 @@ from sgnus.messages.v1.types import (
     Endpoint,
     ExchangeAddressesReply,
     ExchangeAddressesRequest,
-    GetReceiptReply,
-    GetReceiptRequest,
-    ListReceiptsReply,
-    ListReceiptsRequest,
     OutputsHeader,
     ReadBlobRequest,
     ReadBranchReply,
@@ -24,10 +20,9 @@ from sgnus.messages.v1.types import (
     ReadChunksRequest,
     ReconcileStep,
     SignedEnvelope,
-    SubmitReceiptReply,
-    SubmitReceiptRequest,
     WriteOutputsReply,
 )
+from sgnus.ports.settlement import Settlement, SettlementService
 
 
 # ---- gossip ---------------------------------------------------------------------------------------------------------
@@ -170,28 +165,6 @@ class PeerCalls(Protocol):
     async def exchange_addresses(
         self, peer: PeerId, request: ExchangeAddressesRequest
     ) -> ExchangeAddressesReply: ...
-
-
-# ---- settlement
-class SettlementService(Protocol):
-    """What a SGNUS node does for its peers, any of which may call. PeerFault refuses a call; WorldFault: not now."""
-
-    async def submit_receipt(self, peer: PeerId, request: SubmitReceiptRequest) -> SubmitReceiptReply: ...
-
-    async def get_receipt(self, peer: PeerId, request: GetReceiptRequest) -> GetReceiptReply: ...
-
-    async def list_receipts(self, peer: PeerId, request: ListReceiptsRequest) -> ListReceiptsReply: ...
-
-
-class Settlement(Protocol):
-    """Calls to a SGNUS node. WorldFault: out of reach, too late, or not now. PeerFault: it refused, or is none."""
-
-    async def submit_receipt(self, node: PeerId, request: SubmitReceiptRequest) -> SubmitReceiptReply:
-        """Idempotent: what was answered lies on the node's disk."""
-
-    async def get_receipt(self, node: PeerId, request: GetReceiptRequest) -> GetReceiptReply: ...
-
-    async def list_receipts(self, node: PeerId, request: ListReceiptsRequest) -> ListReceiptsReply: ...
 
 
 class Peers(Protocol):
