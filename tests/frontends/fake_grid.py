@@ -293,6 +293,7 @@ class FakeJobs(FakeBoard):
             audited=number == 1,
             rerun=11 * number,
             shares=[share],
+            audit=pb.AUDIT_STATE_DONE if number else pb.AUDIT_STATE_OWED,
         )
         return pb.ListSettlementsReply(
             settlements=[one], credits=[share], next=None if request.after else "bafyreisettled/0"

@@ -34,10 +34,10 @@ def run(capsys: Captured) -> Any:
 def test_settlements_of_all_pages_are_listed(run: Any, node: FakeNode) -> None:
     home = ["--home", node.home]
     lines = run("settlements", *home)[1].splitlines()
-    assert lines[0].split() == ["JOB", "MICROJOB", "RECEIPT", "CHUNKS", "RUN", "AGAIN", "BY"]
-    assert [line.split()[1:5] for line in lines[1:]] == [
-        ["0", "0" * 16, "11", "0"],
-        ["1", "01" * 8, "11", "11"],
+    assert lines[0].split() == ["JOB", "MICROJOB", "RECEIPT", "CHUNKS", "RUN", "AGAIN", "AUDIT", "BY"]
+    assert [line.split()[1:6] for line in lines[1:]] == [
+        ["0", "0" * 16, "11", "0", "owed"],
+        ["1", "01" * 8, "11", "11", "done"],
     ]
     found = json.loads(run("settlements", "--json", *home)[1])
     assert [one["audited"] for one in found] == [False, True]

@@ -182,7 +182,14 @@ class FakeLocalApi(FakeJobs, FakeRooms):
         job = known(request.job or "job")
         share = t.Share(peer=PEER, made=3, checked=1)
         one = t.SettledMicrojob(
-            job=job, microjob=0, receipt=bytes(32), node=PEER, audited=True, rerun=3, shares=(share,)
+            job=job,
+            microjob=0,
+            receipt=bytes(32),
+            node=PEER,
+            audited=True,
+            rerun=3,
+            shares=(share,),
+            audit=t.AuditState.DONE,
         )
         return t.ListSettlementsReply(
             settlements=(one,), credits=(share,), next=None if request.after else f"{job}/0"

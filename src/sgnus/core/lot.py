@@ -9,8 +9,10 @@ import hashlib
 
 from sgnus.core.claims import Claim
 from sgnus.core.pen import Pen
+from sgnus.crypto.vrf import verify
 from sgnus.messages.errors import OurFault
 from sgnus.messages.limits import AUDITED_ONE_IN, AUDITED_SUB_BLOCKS_ONE_IN
+from sgnus.messages.v1.types import AuditState, SettledBody
 
 
 def alpha_of(digest: bytes) -> bytes:
@@ -31,6 +33,16 @@ def parts_of(output: bytes, sub_blocks: int) -> tuple[int, ...]:
 
     count = -(-sub_blocks // AUDITED_SUB_BLOCKS_ONE_IN)
     return tuple(sorted(sorted(range(sub_blocks), key=ticket)[:count]))
+
+
+def state_of(key: bytes, body: SettledBody) -> AuditState:
+    """What a SETTLED by the holder of this VRF key says of its audit, for anybody who knows the key."""
+    output = verify(key, alpha_of(body.receipt), body.audit_proof or b"")
+    if output is None:
+        return AuditState.UNPROVEN
+    if body.rerun:
+        return AuditState.DONE
+    return AuditState.OWED if is_chosen(output) else AuditState.NOT_DUE
 
 
 def sampled(pen: Pen, claim: Claim) -> tuple[int, ...]:

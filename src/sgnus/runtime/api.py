@@ -155,8 +155,9 @@ class NodeCalls:
 
     async def list_settlements(self, request: ListSettlementsRequest) -> ListSettlementsReply:
         """See `LocalApi`."""
-        drivers = self._parts.drivers
-        return await settlements.page(drivers.store, drivers.database, request)
+        drivers, listed = self._parts.drivers, self._parts.network.sgnus_nodes
+        keys = {PeerId(node.peer): bytes.fromhex(node.vrf_key) for node in listed}
+        return await settlements.page(settlements.Books(drivers.store, drivers.database, keys), request)
 
     def _own_record(self) -> AddressRecord:
         parts = self._parts

@@ -36,7 +36,7 @@ def settlements(job: str | None, as_credits: bool, home: str | None, as_json: bo
         if as_credits:
             _tell(grid.credits(name), ("PEER", "MADE", "CHECKED"), _credit, as_json)
         else:
-            head = ("JOB", "MICROJOB", "RECEIPT", "CHUNKS", "RUN AGAIN", "BY")
+            head = ("JOB", "MICROJOB", "RECEIPT", "CHUNKS", "RUN AGAIN", "AUDIT", "BY")
             _tell(grid.settlements(name), head, _settlement, as_json)
     return 0
 
@@ -56,4 +56,4 @@ def _credit(one: Share) -> Sequence[Any]:
 
 def _settlement(one: Settlement) -> Sequence[Any]:
     chunks = sum(share.made for share in one.shares)
-    return short(one.job), one.microjob, one.receipt[:16], chunks, one.rerun, one.node[-8:]
+    return short(one.job), one.microjob, one.receipt[:16], chunks, one.rerun, one.audit, one.node[-8:]

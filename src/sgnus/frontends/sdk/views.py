@@ -10,6 +10,7 @@ ENDED: Final = ("completed", "failed", "cancelled")
 STATES: Final = ("unknown", "pending", "queued", "running", "verifying", *ENDED)
 RESULT_STATES: Final = ("unknown", "unverified", "provisional", "verified")
 REMOVALS: Final = ("unknown", "left", "disconnected", "silent", "strikes", "host failed", "banned")
+AUDITS: Final = ("unknown", "not due", "done", "owed", "unproven")
 
 ViewT = TypeVar("ViewT")
 
@@ -238,7 +239,8 @@ class Share:
 @dataclass(frozen=True, slots=True)
 class Settlement:
     """A SGNUS node's word that a microjob is complete and verified. `receipt` is the receipt's digest in hexadecimal;
-    `rerun` counts the chunks that the SGNUS node ran again.
+    `rerun` counts the chunks that the SGNUS node ran again. `audit` is what the local node makes of its proof: `not due`,
+    `done`, `owed` (it had to run chunks again, and did not) or `unproven`.
     """
 
     job: str
@@ -248,6 +250,7 @@ class Settlement:
     audited: bool
     rerun: int
     shares: tuple[Share, ...]
+    audit: str
 
 
 Event = JobStatus | HostChanged | PeerListChanged | ProcessingStarted | Processed
@@ -262,6 +265,7 @@ EVENTS: Final[dict[str, type[Any]]] = {
 _WORDS: Final[dict[tuple[type[Any], str], tuple[str, ...]]] = {
     (JobStatus, "state"): STATES,
     (Removal, "reason"): REMOVALS,
+    (Settlement, "audit"): AUDITS,
 }
 
 

@@ -161,6 +161,19 @@ class ResultState(IntEnum):
     VERIFIED = 3
 
 
+class AuditState(IntEnum):
+    """What this node makes of a SGNUS node's proof by the VRF key of its network file. NOT_DUE - it did not
+    have to run anything again, and did not; DONE - it did; OWED - it had to, and did not; UNPROVEN - the
+    proof does not hold.
+    """
+
+    UNSPECIFIED = 0
+    NOT_DUE = 1
+    DONE = 2
+    OWED = 3
+    UNPROVEN = 4
+
+
 class SettlementState(IntEnum):
     """What the SGNUS node knows of a receipt."""
 
@@ -2339,6 +2352,7 @@ class SettledMicrojob(Message):
     rerun: int
     """How many chunks the SGNUS node ran again."""
     shares: tuple[Share, ...] = ()
+    audit: AuditState
 
     FIELDS: ClassVar[tuple[Field, ...]] = (
         Field(name="job", number=1, kind=Kind.STRING, required=True),
@@ -2350,6 +2364,7 @@ class SettledMicrojob(Message):
         Field(
             name="shares", number=7, kind=Kind.MESSAGE, type=Share, repeated=True, required=True, items_max=33
         ),
+        Field(name="audit", number=8, kind=Kind.ENUM, type=AuditState, required=True),
     )
 
 
