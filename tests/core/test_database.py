@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from sgnus.core.database import Orphans, check_life, is_expired
@@ -16,6 +18,8 @@ from sgnus.messages.v1.types import (
     JobState,
     ReviseBody,
     SettledBody,
+    Share,
+    TakenBody,
 )
 from sgnus.wire.entry import OpenedEntry
 from tests.database_support import (
@@ -129,7 +133,29 @@ def test_settled_counts_only_by_nodes_that_the_network_lists() -> None:
     body = SettledBody(microjob=1, receipt=b"r" * 32, audited=True)
     settled = sealed(EntryKind.SETTLED, body, JOB.cid, by=SETTLER)
     assert fold([JOB, settled]).settled == {}
-    assert fold([JOB, settled], frozenset([SETTLER.peer_id])).settled == {1: b"r" * 32}
+    view = fold([JOB, settled], frozenset([SETTLER.peer_id]))
+    assert view.settled == {1: b"r" * 32}
+    assert view.settlements[1].node == SETTLER.peer_id
+
+
+def test_a_settlement_is_full_if_every_chunk_that_was_made_was_run_again() -> None:
+    shares = (Share(peer="a", made=5, checked=1), Share(peer="b", made=3, checked=1))
+
+    def is_full(rerun: int | None, **changed: object) -> bool:
+        body = SettledBody(microjob=1, receipt=b"r" * 32, audited=True, shares=shares, rerun=rerun)
+        settled = sealed(EntryKind.SETTLED, replace(body, **changed), JOB.cid, by=SETTLER)  # type: ignore[arg-type]
+        return fold([JOB, settled], frozenset([SETTLER.peer_id])).settlements[1].is_full
+
+    assert is_full(8)
+    assert not is_full(7)
+    assert not is_full(None)
+    assert not is_full(8, audited=False)
+    assert not is_full(0, shares=())
+
+
+def test_taken_names_its_receipt_if_it_has_one() -> None:
+    with_receipt = sealed(EntryKind.TAKEN, TakenBody(microjob=1, root=b"x" * 32, receipt=b"r" * 32), JOB.cid)
+    assert fold([JOB, with_receipt, taken(JOB.cid, 2)]).receipts == {1: b"r" * 32}
 
 
 def test_a_proof_of_fraud_may_come_from_anybody() -> None:

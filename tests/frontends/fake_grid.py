@@ -279,6 +279,26 @@ class FakeJobs(FakeBoard):
         )
         return pb.ListPeersReply(peers=[peer])
 
+    def ListSettlements(self, request: Any, context: Any) -> Any:
+        """Two pages of one settlement each; of a job that is named, nothing."""
+        if request.job:
+            return pb.ListSettlementsReply()
+        number = 1 if request.after else 0
+        share = pb.Share(peer="12D3KooWWorker", made=11, checked=number)
+        one = pb.SettledMicrojob(
+            job="bafyreisettled",
+            microjob=number,
+            receipt=bytes([number]) * 32,
+            node="12D3KooWSgnusNode",
+            audited=number == 1,
+            rerun=11 * number,
+            shares=[share],
+            audit=pb.AUDIT_STATE_DONE if number else pb.AUDIT_STATE_OWED,
+        )
+        return pb.ListSettlementsReply(
+            settlements=[one], credits=[share], next=None if request.after else "bafyreisettled/0"
+        )
+
 
 def _bytes(array: Any) -> int:
     return int(np.prod(list(array.shape))) * np.dtype(array.dtype).itemsize

@@ -178,6 +178,23 @@ class FakeLocalApi(FakeJobs, FakeRooms):
         peer = t.PeerSummary(peer=PEER, connected=True, endpoints=(), gossip=False)
         return t.ListPeersReply(peers=(peer,))
 
+    async def list_settlements(self, request: t.ListSettlementsRequest) -> t.ListSettlementsReply:
+        job = known(request.job or "job")
+        share = t.Share(peer=PEER, made=3, checked=1)
+        one = t.SettledMicrojob(
+            job=job,
+            microjob=0,
+            receipt=bytes(32),
+            node=PEER,
+            audited=True,
+            rerun=3,
+            shares=(share,),
+            audit=t.AuditState.DONE,
+        )
+        return t.ListSettlementsReply(
+            settlements=(one,), credits=(share,), next=None if request.after else f"{job}/0"
+        )
+
 
 def known(job: str) -> str:
     match job:

@@ -6,6 +6,7 @@ import asyncio
 import os
 import sqlite3
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -85,6 +86,22 @@ async def test_open_jobs_come_by_priority_then_by_expiry(make: Make) -> None:
     assert list(await store.open_jobs(2)) == [rows[0].job, rows[4].job]
     assert list(await store.jobs_of("ann")) == [one.job for one in reversed(rows)]
     assert list(await store.jobs_of("bob")) == []
+    await store.close()
+
+
+@in_loop
+async def test_jobs_of_which_something_is_said_are_found_by_its_kind(make: Make) -> None:
+    store = make()
+    await store.open()
+    jobs = [row(number, expires=1_000 - number) for number in (1, 2, 3)]
+    settled = [replace(row(10 + job + 5 * twice, job=job), kind=7) for job in (3, 1) for twice in (0, 1)]
+    await store.apply(put(*jobs, *settled, row(30, job=2)), durable=False)
+    first, _second, third = (one.job for one in jobs)
+    assert list(await store.jobs_with(7, b"", 10)) == [first, third]
+    assert list(await store.jobs_with(7, b"", 1)) == [first]
+    assert list(await store.jobs_with(7, first, 10)) == [third]
+    assert list(await store.jobs_with(7, third, 10)) == []
+    assert list(await store.jobs_with(4, b"", 10)) == [jobs[1].job]
     await store.close()
 
 

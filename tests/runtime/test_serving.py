@@ -90,7 +90,7 @@ async def test_a_seat_in_one_room_opens_no_other(job: OneJob, change: dict[str, 
 @in_loop
 async def test_a_member_reads_no_outputs_of_others(job: OneJob) -> None:
     await write(job, MEMBER, header(), *OUTPUTS)
-    with pytest.raises(PeerFault, match="for the publisher and auditors"):
+    with pytest.raises(PeerFault, match="for the publisher alone"):
         await read(job, MEMBER, asking(output=True))
 
 

@@ -22,6 +22,7 @@ from typing import Any, Final, TypeVar
 import sgnus
 from sgnus.frontends.sdk.sync import Grid
 from sgnus.runtime.network_file import new_network, write_network
+from sgnus.runtime.sgnus_nodes import sgnus_node_of
 
 ROOT: Final = Path(__file__).parents[2]
 DEADLINE_S: Final = 90.0
@@ -60,6 +61,7 @@ class RunningNode:
         self._said = logs / f"{home.name}.said"
         self.network = network
         self.workers = workers
+        self.options: tuple[str, ...] = ()
         self.ready: dict[str, Any] = {}
         self._process: subprocess.Popen[bytes] | None = None
         home.mkdir(parents=True, exist_ok=True)
@@ -85,7 +87,8 @@ class RunningNode:
         """Start the process on its home; `await_ready` waits for it."""
         assert not self.is_running
         command = [sys.executable, "-m", *self._program, "--home", str(self.home)]
-        command += ["--network", str(self.network), "--workers", str(self.workers), *more]
+        command += ["--network", str(self.network), "--workers", str(self.workers)]
+        command += [*self.options, *more]
         for multiaddr in bootstrap:
             command += ["--bootstrap", multiaddr]
         self.ready = {}
@@ -111,6 +114,10 @@ class RunningNode:
     def connect(self) -> Grid:
         """The SDK on this node."""
         return sgnus.connect(home=self.home, start=False)
+
+    def become(self, program: Sequence[str]) -> None:
+        """Another program from the next launch on, on the same home."""
+        self._program = program
 
     def kill(self) -> None:
         """SIGKILL, as a power cut is to the process."""
@@ -149,13 +156,23 @@ class RunningNode:
 class PrivateNetwork:
     """Nodes of one network. A context manager: all of them end with it."""
 
-    def __init__(self, folder: Path, name: str = "whole", logs: Path | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        name: str = "whole",
+        logs: Path | None = None,
+        settling: Sequence[str] | None = None,
+    ) -> None:
+        """With `settling` the first node is the network's SGNUS node, and these are its options beside --settle."""
         self.folder = folder
         self.logs = logs or folder
         self.network = folder / f"{name}.json"
         self.nodes: list[RunningNode] = []
         folder.mkdir(parents=True, exist_ok=True)
-        write_network(self.network, new_network(name))
+        self._settling = settling
+        (folder / "n0").mkdir(mode=0o700, exist_ok=True)
+        listed = [] if settling is None else [sgnus_node_of(folder / "n0")]
+        write_network(self.network, new_network(name, sgnus_nodes=listed))
 
     def __enter__(self) -> PrivateNetwork:
         return self
@@ -175,6 +192,8 @@ class PrivateNetwork:
         added: list[RunningNode] = []
         for number in workers:
             node = RunningNode(self.folder / f"n{len(self.nodes)}", self.network, number, self.logs, program)
+            if self._settling is not None and not self.nodes:
+                node.options = ("--settle", *self._settling)
             self.nodes.append(node)
             added.append(node)
             node.launch(known)

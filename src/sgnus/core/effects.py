@@ -161,6 +161,16 @@ class Verified:
 
 
 @dataclass(frozen=True, slots=True)
+class SubmitReceipt:
+    """Bring a receipt to the SGNUS node, however long that takes; its bytes are on disk by now, as the fact `key`."""
+
+    node: PeerId
+    job: BlockId
+    key: str
+    receipt: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class PublishEntry:
     """Sign an entry into the job database."""
 
@@ -265,6 +275,7 @@ Effect = (
     | Accuse
     | Voided
     | Verified
+    | SubmitReceipt
     | PublishEntry
     | AnswerApp
     | Blame

@@ -33,6 +33,9 @@ class JobFacts:
     open: bool = True
     paused: bool = False
     taken: frozenset[int] = frozenset()
+    """Needs no room any more."""
+    settled: frozenset[int] = frozenset()
+    """Of these, what a SGNUS node settled after a full audit, and the publisher has not taken."""
     banned: tuple[PeerId, ...] = ()
     """Convicted by the publisher, with their own signatures."""
     created_ms: int = 0
@@ -158,6 +161,15 @@ class HeldLoaded:
 
 
 @dataclass(frozen=True, slots=True)
+class ReceiptFetched:
+    """The receipt of a microjob of ours that a SGNUS node settled; its bytes are not checked yet."""
+
+    job: BlockId
+    microjob: int
+    receipt: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class PublisherRan:
     """We, the publisher, ran an abandoned sub-block ourselves; with `error` it failed here too. Outputs are stored by then."""
 
@@ -226,6 +238,7 @@ Input = (
     | DeliveryEnded
     | OutputsStored
     | HeldLoaded
+    | ReceiptFetched
     | PublisherRan
     | Reexecuted
     | AppJoins

@@ -6,14 +6,16 @@ signature is false.
 
 from __future__ import annotations
 
-from sgnus.core import arbiter, findings, receipt, sealing
+from sgnus.core import arbiter, claims, findings, receipt, sealing
 from sgnus.core import effects as fx
 from sgnus.core import inputs as ins
 from sgnus.core.arbiter import Arbitration, Guilt
 from sgnus.core.beacon import Beacon
 from sgnus.core.docket import Docket, RoundId
 from sgnus.core.publication import Publication
+from sgnus.core.terms import Terms
 from sgnus.crypto.merkle import split_digests
+from sgnus.messages.errors import PeerFault
 from sgnus.messages.ids import InstanceId, PeerId
 from sgnus.messages.limits import ROUNDS_AT_ONCE_MAX, ROUNDS_PER_MICROJOB_MAX
 from sgnus.messages.v1.types import CloseReason, Held, RoomClosed, SignedEnvelope, SignedKind
@@ -62,6 +64,25 @@ def take_receipt(own: Publication, instance: InstanceId, data: bytes, now_ms: in
     _settle(own, instance)
 
 
+def take_settled(own: Publication, given: ins.ReceiptFetched) -> None:
+    """A SGNUS node settled a microjob while we were away, and gave us its receipt: if it is over what we hold, it is as
+    good as one that a member brings. Faults: PeerFault.
+    """
+    terms = own.facts.terms
+    if terms is None or own.is_done:
+        return
+    shelf = own.shelf(given.microjob)
+    if shelf.taken:
+        return
+    proven = receipt.check(own.pen, terms, given.receipt)
+    held = [shelf.held[number].payload for number in sorted(shelf.held)]
+    sealed = [one.payload for one in proven.sealing.proposal.held]
+    if proven.microjob != given.microjob or held != sealed:
+        raise PeerFault("the receipt is of other results than are held here")
+    own.tell(f"microjob {given.microjob} was settled: its receipt is here now")
+    _take(own, terms, given.microjob, given.receipt)
+
+
 def tick(own: Publication, now_ms: int) -> None:
     """Time passed."""
     for instance in list(own.court.rounds):
@@ -104,8 +125,13 @@ def _settle(own: Publication, instance: InstanceId) -> None:
     shelf = own.shelf(arbitration.microjob)
     if arbitration.receipt is None or shelf.taken:
         return
-    data, microjob = arbitration.receipt, arbitration.microjob
+    _take(own, arbitration.docket.terms, arbitration.microjob, arbitration.receipt)
+
+
+def _take(own: Publication, terms: Terms, microjob: int, data: bytes) -> None:
+    """The receipt was checked: the microjob is ours, and what is said of it elsewhere is over."""
     own.out.append(fx.Persist("receipt", f"{own.facts.job}/{microjob}", data))
+    own.out += claims.submit(terms, microjob, data)
     own.take(microjob, receipt.digest_of(data))
     for name in [name for name, one in own.court.rounds.items() if one.microjob == microjob]:
         del own.court.rounds[name]

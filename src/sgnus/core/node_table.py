@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from sgnus.core import app_seats, moving, observing, rounds, seeking
+from sgnus.core import app_seats, judging, moving, observing, rounds, seeking
 from sgnus.core import effects as fx
 from sgnus.core import inputs as ins
 from sgnus.core.lobby import Lobby
@@ -240,6 +240,7 @@ _PUBLICATION: Final[dict[type, Callable[..., None]]] = {
     ins.OutputsStored: Publication.store,
     ins.HeldLoaded: Publication.load,
     ins.PublisherRan: Publication.ran,
+    ins.ReceiptFetched: judging.take_settled,
 }
 ROUTES: Final[dict[type, Callable[[Any, Any, int], None]]] = {
     ins.JobChanged: _job,
@@ -255,6 +256,7 @@ ROUTES: Final[dict[type, Callable[[Any, Any, int], None]]] = {
     ins.OutputsStored: _of_publication,
     ins.HeldLoaded: _of_publication,
     ins.PublisherRan: _of_publication,
+    ins.ReceiptFetched: _of_publication,
     ins.Reexecuted: rounds.reexecuted,
     ins.AppJoins: app_seats.app_joins,
     ins.AppHosts: app_seats.app_hosts,

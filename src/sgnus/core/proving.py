@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from sgnus.core import claims, findings, receipt
 from sgnus.core import effects as fx
-from sgnus.core import findings, receipt
 from sgnus.core import roster as rosters
 from sgnus.core.sealing import Sealing
 from sgnus.core.verification import Verification
@@ -248,6 +248,7 @@ def _prove(own: Verification, now_ms: int) -> None:
     own.tell("brings the receipt")
     given = ReceiptGiven(instance=own.docket.round.instance, receipt=receipt.assemble(own.docket))
     own.out.append(fx.Send((own.docket.terms.publisher,), given))
+    own.out += claims.submit(own.docket.terms, own.microjob, given.receipt)
 
 
 def _awaited(own: Verification) -> list[tuple[PeerId, int | None, int]]:

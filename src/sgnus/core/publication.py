@@ -88,7 +88,8 @@ class Publication:
         """The microjob's shelf. PeerFault if there is no such microjob."""
         if not 0 <= microjob < self.facts.microjobs:
             raise PeerFault("there is no such microjob in this job")
-        return self.shelves.setdefault(microjob, Shelf(taken=microjob in self.facts.taken))
+        is_taken = microjob in self.facts.taken and microjob not in self.facts.settled
+        return self.shelves.setdefault(microjob, Shelf(taken=is_taken))
 
     # ---- what is stored
     def may_write(self, peer: PeerId, microjob: int, instance: InstanceId) -> bool:

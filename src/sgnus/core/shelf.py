@@ -18,7 +18,7 @@ from typing import Final
 
 from sgnus.messages.errors import OurFault, PeerFault
 from sgnus.messages.ids import BlockId, PeerId
-from sgnus.messages.v1.types import DoneBody, EntryKind, FraudBody, JobBody, JobState, RoomBody
+from sgnus.messages.v1.types import DoneBody, EntryKind, FraudBody, JobBody, JobState, RoomBody, SettledBody
 from sgnus.wire.entry import OpenedEntry
 
 NO_SLOT: Final = -1
@@ -76,6 +76,20 @@ class Contested:
 
 
 @dataclass(frozen=True, slots=True)
+class Settled:
+    """What a SGNUS node recorded of a microjob."""
+
+    node: PeerId
+    body: SettledBody
+
+    @property
+    def is_full(self) -> bool:
+        """Whether it ran every chunk again: then it needs no TAKEN."""
+        made = sum(share.made for share in self.body.shares)
+        return self.body.audited and made > 0 and self.body.rerun == made
+
+
+@dataclass(frozen=True, slots=True)
 class JobView:
     """What the entries of one job say, the same on every node that holds the same entries."""
 
@@ -93,6 +107,10 @@ class JobView:
     """Microjob to the root that the author signed for it."""
     settled: Mapping[int, bytes] = field(repr=False)
     """Microjob to the digest of the receipt that a SGNUS node recorded."""
+    receipts: Mapping[int, bytes] = field(default_factory=dict, repr=False)
+    """Microjob to the digest of the receipt that the author's TAKEN names."""
+    settlements: Mapping[int, Settled] = field(default_factory=dict, repr=False)
+    """Microjob to what a SGNUS node recorded of it."""
     job: OpenedEntry | None = field(default=None, repr=False)
     """The JOB entry itself."""
     rooms: tuple[RoomClaim, ...] = ()
@@ -258,6 +276,7 @@ def _view_of(shelf: Shelf) -> JobView:
     cancelled = cancels[0].body.reason if cancels else None
     done: DoneBody | None = dones[0].body if dones else None
     taken = _best(shelf.of_kind(EntryKind.TAKEN))
+    settled = _best(shelf.of_kind(EntryKind.SETTLED))
     rooms = tuple(_claim(opened) for opened in shelf.of_kind(EntryKind.ROOM))
     return JobView(
         block_id=job.cid,
@@ -270,9 +289,11 @@ def _view_of(shelf: Shelf) -> JobView:
         cancelled=cancelled,
         done=done,
         taken=MappingProxyType({slot: one.body.root for slot, one in taken.items()}),
-        settled=MappingProxyType(
-            {slot: one.body.receipt for slot, one in _best(shelf.of_kind(EntryKind.SETTLED)).items()}
+        settled=MappingProxyType({slot: one.body.receipt for slot, one in settled.items()}),
+        receipts=MappingProxyType(
+            {slot: one.body.receipt for slot, one in taken.items() if one.body.receipt is not None}
         ),
+        settlements=MappingProxyType({slot: Settled(one.author, one.body) for slot, one in settled.items()}),
         job=job,
         banned=_accused_by(shelf, job.author),
         rooms=tuple(sorted(rooms, key=lambda claim: (claim.microjob, claim.host))),

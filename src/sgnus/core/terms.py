@@ -27,6 +27,8 @@ class Terms:
     beacon_key: bytes
     chunks: int | None
     chunks_per_sub_block: int
+    settlement: PeerId | None = None
+    """The SGNUS node that the job names."""
 
     @staticmethod
     def of(network: str, opened: OpenedEntry, chunks: int | None) -> Terms | None:
@@ -49,6 +51,7 @@ class Terms:
             beacon_key=body.beacon_vrf_key,
             chunks=chunks,
             chunks_per_sub_block=body.cut.chunks_per_sub_block,
+            settlement=PeerId(body.settlement) if body.settlement else None,
         )
 
     def first_chunk(self, microjob: int, sub_block: int) -> int:

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Final
 
 from sgnus.messages.errors import UserFault, WorldFault
+from sgnus.messages.limits import SETTLE_GRACE_MS
 
 # Objects made between two collections, and how many of a generation make one of the next: a sub-block makes thousands.
 GC_ALLOCATIONS: Final = 10_000
@@ -68,6 +69,8 @@ async def _run(options: argparse.Namespace) -> None:
             discover=options.discover,
             bootstrap=tuple(options.bootstrap),
             announce=tuple(options.announce),
+            settle=options.settle,
+            settle_grace_ms=options.settle_grace_ms,
         )
     )
     parts = await node.start()
@@ -119,6 +122,10 @@ def _parser() -> argparse.ArgumentParser:
         "--announce", action="append", default=[], help="host to tell peers (else all of --listen)"
     )
     parser.add_argument("--discover", action="store_true", help="find peers of the network on the LAN (mDNS)")
+    parser.add_argument(
+        "--settle", action="store_true", help="be a SGNUS node: check, audit and settle receipts"
+    )
+    parser.add_argument("--settle-grace-ms", type=int, default=SETTLE_GRACE_MS, help=argparse.SUPPRESS)
     parser.add_argument("--verbose", action="store_true", help="log more")
     return parser
 

@@ -33,6 +33,8 @@ from sgnus.messages.v1.types import (
     ListJobsRequest,
     ListPeersReply,
     ListPeersRequest,
+    ListSettlementsReply,
+    ListSettlementsRequest,
     ParameterCard,
     PeerSummary,
     PlanJobReply,
@@ -56,7 +58,7 @@ from sgnus.messages.v1.types import (
     SubmitJobReply,
     SubmitJobRequest,
 )
-from sgnus.runtime import results
+from sgnus.runtime import results, settlements
 from sgnus.runtime.jobs import Job
 from sgnus.runtime.node import NodeParts
 from sgnus.runtime.status import OVER, StatusView
@@ -151,6 +153,12 @@ class NodeCalls:
         ]
         return ListPeersReply(peers=tuple(sorted(summaries, key=lambda one: one.peer)))
 
+    async def list_settlements(self, request: ListSettlementsRequest) -> ListSettlementsReply:
+        """See `LocalApi`."""
+        drivers, listed = self._parts.drivers, self._parts.network.sgnus_nodes
+        keys = {PeerId(node.peer): bytes.fromhex(node.vrf_key) for node in listed}
+        return await settlements.page(settlements.Books(drivers.store, drivers.database, keys), request)
+
     def _own_record(self) -> AddressRecord:
         parts = self._parts
         return parts.core.pen.open(parts.core.address, SignedKind.ADDRESS, AddressRecord)
@@ -160,6 +168,7 @@ class NodeCalls:
         counts = {f"database {name}": value for name, value in parts.drivers.database.counters().items()}
         counts["inbox dropped"] = parts.engine.dropped
         counts |= parts.hearing.faults
+        counts |= parts.background.clearing.counters()
         return tuple(Counter(name=name, value=counts[name]) for name in sorted(counts))
 
 
@@ -266,8 +275,9 @@ class JobsCalls:
         return job
 
     def _publisher(self) -> Publisher:
-        pen = self._parts.core.pen
-        return Publisher(pen.peer, pen.vrf_key, self._parts.core.address)
+        pen, network = self._parts.core.pen, self._parts.network
+        settler = next(iter(network.sgnus_nodes), None)
+        return Publisher(pen.peer, pen.vrf_key, self._parts.core.address, settler)
 
     def _members(self) -> int:
         """Peers that may help, ourselves included."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from sgnus.messages.ids import NetworkId
 from sgnus.runtime.acquaintance import Acquaintance
+from sgnus.runtime.clearing import Clearing
 from sgnus.runtime.job_watch import JobWatch
 from sgnus.runtime.meeting import Meeting
 from sgnus.runtime.serving import Publishing
@@ -20,8 +21,14 @@ class Background:
     """Stops in the order in which nothing is missed."""
 
     def __init__(
-        self, hands: Hands, watch: JobWatch, publishing: Publishing, acquaintance: Acquaintance
+        self,
+        hands: Hands,
+        watch: JobWatch,
+        publishing: Publishing,
+        acquaintance: Acquaintance,
+        clearing: Clearing,
     ) -> None:
+        self.clearing = clearing
         self.hands = hands
         self.watch = watch
         self.publishing = publishing
@@ -47,4 +54,5 @@ class Background:
         if self._meeting is not None:
             await self._meeting.stop()
         await self.watch.stop()
+        await self.clearing.stop()
         await self.hands.close()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
@@ -42,6 +43,8 @@ class JobWatch:
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._entered: dict[BlockId, None] = {}
+        self.followers: list[Callable[[Job], None]] = []
+        """They hear of every job that was looked at."""
 
     async def prepare(self) -> None:
         """Tell of our own open jobs before any peer can speak: a room that meets us again says once who is in it."""
@@ -114,6 +117,8 @@ class JobWatch:
         if known and not facts.open:
             await self._refill()
         self._hub.touch(block_id)
+        for follow in self.followers:
+            follow(job)
         return job
 
     async def _expired(self, block_id: BlockId) -> None:

@@ -16,13 +16,13 @@ from typing import Final
 from sgnus.adapters.processors.library import shipped_module
 from sgnus.core.inputs import JobFacts
 from sgnus.core.plan import Plan
-from sgnus.core.shelf import JobView
+from sgnus.core.shelf import JobView, Settled
 from sgnus.core.terms import Terms
 from sgnus.crypto.digests import digest
 from sgnus.messages.errors import PeerFault, WorldFault
 from sgnus.messages.ids import BlockId, NetworkId, PeerId
 from sgnus.messages.limits import MODULE_BYTES_MAX
-from sgnus.messages.v1.types import ExplicitChunks, JobBody, SignedEnvelope
+from sgnus.messages.v1.types import ExplicitChunks, JobBody, ReadBranchReply, SignedEnvelope
 from sgnus.runtime.job_files import BODY, EXPLICIT, MODULE, JobFiles
 from sgnus.wire.codec import decode, encode
 
@@ -85,7 +85,7 @@ class Job:
     module: bytes | None = None
     files: JobFiles | None = None
     places: list[OutputPlace] = field(default_factory=list)
-    branches: dict[int, tuple[bytes, ...]] = field(default_factory=dict)
+    branches: dict[int, ReadBranchReply] = field(default_factory=dict)
     folder: FolderState = field(default_factory=FolderState)
 
     @property
@@ -101,9 +101,15 @@ class Job:
         """The digest of the receipt that verifies a microjob of ours."""
         return next((mark.receipt for mark in self.verified if mark.microjob == microjob), None)
 
+    def untaken(self) -> dict[int, Settled]:
+        """The microjobs that a SGNUS node settled after a full audit, and whose publisher said nothing."""
+        found = self.view.settlements.items()
+        return {number: one for number, one in found if one.is_full and number not in self.view.taken}
+
     def facts(self, address: SignedEnvelope | None, now_unix_ms: int) -> JobFacts:
         """What the core must know."""
         view, body = self.view, self.view.body
+        settled = frozenset(self.untaken())
         return JobFacts(
             job=view.block_id,
             publisher=view.author,
@@ -116,7 +122,8 @@ class Job:
             priority=view.priority,
             open=view.is_open and view.expires_ms > now_unix_ms,
             paused=view.paused,
-            taken=frozenset(view.taken),
+            taken=frozenset(view.taken) | settled,
+            settled=settled,
             banned=view.banned,
             created_ms=body.created_ms,
             is_fresh=abs(now_unix_ms - body.created_ms) < FRESH_MS,
@@ -163,8 +170,8 @@ class JobBook:
             self._bound()
             return job
 
-    async def module(self, job: Job) -> bytes:
-        """The job's wasm. Faults: PeerFault, WorldFault."""
+    async def module(self, job: Job, read_blob: READ_BLOB | None = None) -> bytes:
+        """The job's wasm; `read_blob` gets it in another way than ours. Faults: PeerFault, WorldFault."""
         if job.module is None:
             name = job.body.processor.id
             if name.startswith("builtin:"):
@@ -172,10 +179,18 @@ class JobBook:
             elif job.files is not None:
                 job.module = job.files.blob(MODULE)
             elif job.body.module_digest is not None:
-                job.module = await self._blob(job.view, job.body.module_digest, MODULE_BYTES_MAX)
+                wanted = job.body.module_digest
+                job.module = await self._blob(job.view, wanted, MODULE_BYTES_MAX, read_blob)
             else:
                 raise PeerFault("the job names no module")
         return job.module
+
+    def module_known(self, wanted: bytes) -> bytes | None:
+        """The module of that digest, of whichever job, if it is in memory."""
+        for job in self._jobs.values():
+            if job.module is not None and job.body.module_digest == wanted:
+                return job.module
+        return None
 
     def forget(self, block_id: BlockId) -> None:
         """A job that we knew expired: nothing of it is kept, its files included. Others' names are left alone: after a
@@ -221,8 +236,10 @@ class JobBook:
             data = await self._blob(view, wanted, EXPLICIT_BYTES_MAX)
         return decode(ExplicitChunks, data)
 
-    async def _blob(self, view: JobView, wanted: bytes, bytes_max: int) -> bytes:
-        data = await self._read_blob(view.author, wanted, bytes_max)
+    async def _blob(
+        self, view: JobView, wanted: bytes, bytes_max: int, read_blob: READ_BLOB | None = None
+    ) -> bytes:
+        data = await (read_blob or self._read_blob)(view.author, wanted, bytes_max)
         if digest(data) != wanted:
             raise PeerFault("the publisher served a blob of another digest")
         return data

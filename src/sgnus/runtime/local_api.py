@@ -28,6 +28,8 @@ from sgnus.messages.v1.types import (
     ListJobsRequest,
     ListPeersReply,
     ListPeersRequest,
+    ListSettlementsReply,
+    ListSettlementsRequest,
     PlanJobReply,
     PlanJobRequest,
     PublishDataToProcessReply,
@@ -132,6 +134,10 @@ class NodeApi(Protocol):
 
     async def list_peers(self, request: ListPeersRequest) -> ListPeersReply:
         """Peers that this node knows."""
+        ...
+
+    async def list_settlements(self, request: ListSettlementsRequest) -> ListSettlementsReply:
+        """What SGNUS nodes settled, as far as this node has heard; a page at a time."""
         ...
 
 

@@ -31,29 +31,49 @@ PRIVATE_NAME: Final = "private"
 """What a node calls the network that it makes when its home has none; no other may be called so."""
 ID_BYTES: Final = 16
 PSK_BYTES: Final = 32
+VRF_KEY_BYTES: Final = 32
 _MULTIADDR: Final = re.compile(
     r"/(ip4|ip6|dns|dns4|dns6)/[^/\s]+/tcp/\d{1,5}/p2p/[1-9A-HJ-NP-Za-km-z]{40,64}"
 )
 _PEER: Final = re.compile(r"[1-9A-HJ-NP-Za-km-z]{40,64}")
 
 
+@dataclass(frozen=True, slots=True)
+class SgnusNode:
+    """A SGNUS node of the network: its peer id, and its VRF key (hex of 32 bytes), by which anybody checks its audits."""
+
+    peer: str
+    vrf_key: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NetworkFile:
     """Name, id (hex of 16 bytes), pre-shared key (hex of 32 bytes, or none), bootstrap multiaddrs with peer ids, and
-    the peer ids of the network's SGNUS nodes.
+    the network's SGNUS nodes.
     """
 
     name: str
     id: str
     psk: str | None = None
     bootstrap: tuple[str, ...] = ()
-    sgnus_nodes: tuple[str, ...] = ()
+    sgnus_nodes: tuple[SgnusNode, ...] = ()
 
 
-def new_network(name: str, *, has_psk: bool = False, bootstrap: Sequence[str] = ()) -> NetworkFile:
+def new_network(
+    name: str,
+    *,
+    has_psk: bool = False,
+    bootstrap: Sequence[str] = (),
+    sgnus_nodes: Sequence[SgnusNode] = (),
+) -> NetworkFile:
     """A network of its own id. UserFault for a name or address that cannot be."""
-    psk = secrets.token_hex(PSK_BYTES) if has_psk else None
-    network = NetworkFile(name=name, id=secrets.token_hex(ID_BYTES), psk=psk, bootstrap=tuple(bootstrap))
+    network = NetworkFile(
+        name=name,
+        id=secrets.token_hex(ID_BYTES),
+        psk=secrets.token_hex(PSK_BYTES) if has_psk else None,
+        bootstrap=tuple(bootstrap),
+        sgnus_nodes=tuple(sgnus_nodes),
+    )
     return _checked(network, "The network")
 
 
@@ -139,7 +159,7 @@ def _parsed(data: bytes, where: str) -> NetworkFile:
             id=content["id"],
             psk=content.get("psk"),
             bootstrap=tuple(content.get("bootstrap", ())),
-            sgnus_nodes=tuple(content.get("sgnus_nodes", ())),
+            sgnus_nodes=tuple(SgnusNode(**one) for one in content.get("sgnus_nodes", ())),
         )
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise UserFault(f"{where} is damaged; ask for the invitation again, and join with it.") from error
@@ -165,9 +185,13 @@ def _checked(network: NetworkFile, where: str) -> NetworkFile:
                 f"{where} has the bootstrap address {str(address)[:80]!r}; one looks like "
                 "/ip4/192.0.2.7/tcp/4001/p2p/12D3KooW..."
             )
-    for peer in network.sgnus_nodes:
-        if not _matches(_PEER, peer):
-            raise UserFault(f"{where} names the SGNUS node {str(peer)[:80]!r}, which is no peer id.")
+    for node in network.sgnus_nodes:
+        if not _matches(_PEER, node.peer):
+            raise UserFault(f"{where} names the SGNUS node {str(node.peer)[:80]!r}, which is no peer id.")
+        if not _is_hex(node.vrf_key, VRF_KEY_BYTES):
+            raise UserFault(
+                f"{where} names a SGNUS node whose VRF key is not {VRF_KEY_BYTES} bytes in hexadecimal."
+            )
     return network
 
 

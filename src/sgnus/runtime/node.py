@@ -18,12 +18,13 @@ from sgnus.core.rounds import sat_before, spoken_before
 from sgnus.crypto.identity import Identity
 from sgnus.messages.errors import UserFault
 from sgnus.messages.ids import NetworkId, PeerId
-from sgnus.messages.limits import PROTOCOL_VERSION, WORKERS_MAX
+from sgnus.messages.limits import PROTOCOL_VERSION, SETTLE_GRACE_MS, WORKERS_MAX
 from sgnus.messages.v1.types import AddressRecord, Endpoint, SignedEnvelope, SignedKind
 from sgnus.runtime.acquaintance import Acquaintance
 from sgnus.runtime.addresses import AddressBook
 from sgnus.runtime.apps import Apps
 from sgnus.runtime.background import Background
+from sgnus.runtime.clearing import Clearing, settling_of
 from sgnus.runtime.database import Database
 from sgnus.runtime.drivers import Drivers
 from sgnus.runtime.engine import Engine
@@ -45,8 +46,10 @@ from sgnus.runtime.performing import Moved, Performing
 from sgnus.runtime.proofs import Proofs
 from sgnus.runtime.publisher_run import PublisherRuns
 from sgnus.runtime.reach import hosts_told, multiaddrs_told
+from sgnus.runtime.reclaiming import Reclaiming
 from sgnus.runtime.restoring import restore_jobs
-from sgnus.runtime.serving import NodeService, Publishing, Receiving
+from sgnus.runtime.serving import Auditing, NodeService, Publishing, Receiving
+from sgnus.runtime.sgnus_nodes import SgnusNodes, check_listed
 from sgnus.runtime.work import Deliveries, Hands, Secrets, Worker
 
 LOG: Final = logging.getLogger("sgnus.node")
@@ -65,6 +68,8 @@ class NodeOptions:
     discover: bool = False
     bootstrap: tuple[str, ...] = ()
     announce: tuple[str, ...] = ()
+    settle: bool = False
+    settle_grace_ms: int = SETTLE_GRACE_MS
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +131,9 @@ class Node:
     async def _start(self) -> NodeParts:
         network = network_of(self.options, self.home)
         identity = self.home.identity()
+        if self.options.settle:
+            pen = EnvelopePen(identity, NetworkId(network.id))
+            check_listed(network, pen.peer, pen.vrf_key)
         parts = self._parts = await assemble(self.options, self.home, identity, network)
         service = NodeService(parts.background.publishing, parts.drivers.database, parts.addresses)
         await parts.background.watch.prepare()
@@ -134,6 +142,7 @@ class Node:
             await parts.drivers.pool.start()
         await parts.background.watch.start()
         parts.engine.start()
+        await parts.background.clearing.start()
         await parts.background.meet(parts, tuple(network.bootstrap) + self.options.bootstrap)
         return parts
 
@@ -146,6 +155,7 @@ class Node:
             parts.hearing.peer_event,
             host=options.listen,
             port=options.peer_port or peer_port,
+            settlement=parts.background.clearing.settling,
         )
         gossip_port = _port_of(await drivers.gossip.start(parts.hearing.gossip_event))
         hosts = hosts_told(options.listen, options.announce)
@@ -186,19 +196,25 @@ async def assemble(
     drivers = _drivers(options, home, identity, network, hearing)
     acquaintance = Acquaintance(pen.peer, drivers)
     addresses = AddressBook(identity, network_id, unix_ms, acquaintance.learned)
-    inputs = Inputs(drivers.peers.calls)
+    nodes = SgnusNodes(network, pen.peer, drivers.peers, addresses)
+    auditing = Auditing(frozenset(nodes.listed))
+    inputs = Inputs(drivers.peers.calls, auditing.lent)
     jobs = JobBook(home.jobs_path, pen.peer, network_id, inputs.blob)
     core = NodeCore.create(pen, _unaddressed(pen), options.workers, secrets.randbits(40))
     performing = Performing(drivers, hub, hearing)
     engine = Engine(core, performing.persist, performing.perform)
     receiving = Receiving(engine.put)
-    publishing = Publishing(jobs, core, pen, receiving)
+    publishing = Publishing(jobs, core, pen, receiving, auditing)
     worker = Worker(jobs, inputs, drivers.pool)
     hands = Hands(worker, jobs, pen.peer, Secrets(identity.seed), engine.put)
     apps = Apps(engine, jobs, inputs, hands)
     watch = JobWatch(drivers, jobs, engine, hub)
     proofs = Proofs(jobs, worker, hands, hub, engine.put)
     proofs.connect(drivers.store, drivers.database.submit)
+    clearing = Clearing(nodes, drivers, Reclaiming(nodes, hands, engine.put))
+    if options.settle:
+        clearing.settle(settling_of(pen, network, drivers, (jobs, proofs), options.settle_grace_ms))
+    watch.followers.append(clearing.look)
     performing.connect(
         Moved(
             receiving=receiving,
@@ -206,6 +222,7 @@ async def assemble(
             deliveries=Deliveries(hands, drivers.peers.calls, publishing.store_here, engine.put),
             apps=apps,
             proofs=proofs,
+            clearing=clearing,
             runs=PublisherRuns(jobs, worker, hands, receiving, engine.put),
             engine=engine,
             jobs=jobs,
@@ -220,7 +237,7 @@ async def assemble(
         LOG.warning("%s", notice)
     core.rounds.over = sat_before(await drivers.store.facts("seal"))
     core.rounds.spoken = spoken_before(await drivers.store.facts("beacon"))
-    background = Background(hands, watch, publishing, acquaintance)
+    background = Background(hands, watch, publishing, acquaintance, clearing)
     return NodeParts(
         options, network, drivers, engine, jobs, hub, addresses, apps, hearing, background, notices
     )
@@ -235,7 +252,7 @@ def _drivers(
         store,
         identity,
         NetworkId(network.id),
-        settlement_peers=[PeerId(peer) for peer in network.sgnus_nodes],
+        settlement_peers=[PeerId(node.peer) for node in network.sgnus_nodes],
         clock_ms=unix_ms,
         publish=hearing.publish_entries,
         on_change=hearing.job_changed,

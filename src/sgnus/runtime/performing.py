@@ -17,6 +17,7 @@ from sgnus.wire.codec import decode, encode
 
 if TYPE_CHECKING:
     from sgnus.runtime.apps import Apps
+    from sgnus.runtime.clearing import Clearing
     from sgnus.runtime.engine import Engine
     from sgnus.runtime.events import EventHub
     from sgnus.runtime.hearing import Hearing
@@ -39,6 +40,7 @@ class Moved:
     apps: Apps
     runs: PublisherRuns
     proofs: Proofs
+    clearing: Clearing
     engine: Engine
     jobs: JobBook
 
@@ -91,6 +93,7 @@ class Performing:
             fx.Accuse: moved.proofs.accuse,
             fx.Voided: moved.proofs.void,
             fx.Verified: moved.proofs.verified,
+            fx.SubmitReceipt: moved.clearing.outbox.submit,
             fx.AnswerApp: apps.answer,
             fx.Blame: lambda blamed: self._hearing.blame(blamed.peer, blamed.reason),
             fx.RoomLeft: apps.rooms.room_left,

@@ -18,7 +18,6 @@ from sgnus.messages.v1.types import EntryKind, FraudBody, FraudProof
 from sgnus.ports import Computed, Store
 from sgnus.runtime.events import EventHub
 from sgnus.runtime.inputs import InputMissing
-from sgnus.runtime.job_files import JobFiles
 from sgnus.runtime.jobs import Job, JobBook, VerifiedMark
 from sgnus.runtime.work import Hands, Worker
 from sgnus.wire.codec import encode
@@ -101,9 +100,9 @@ class Proofs:
         The one that is kept here is complete.
         """
         job = self._jobs.get(asked.job)
-        if job is None or job.files is None or job.terms is None:
+        if job is None or job.terms is None:
             return
-        whole = await self._proof(asked, job, job.files, job.terms)
+        whole = await self._proof(asked, job, job.terms)
         await self._store.put_facts("fraud", {f"{asked.job}/{asked.chunk}/{asked.accused}": encode(whole)})
         branch = whole.branch if len(whole.branch) <= BRANCH_BYTES_MAX else b""
         data = encode(replace(whole, input=None, module=None, branch=branch))
@@ -112,10 +111,15 @@ class Proofs:
         except (UserFault, OurFault) as fault:
             LOG.warning("the proof against %s is not published: %s", asked.accused, fault)
 
-    async def _proof(self, asked: fx.Accuse, job: Job, files: JobFiles, terms: Terms) -> FraudProof:
-        """With all that its check needs."""
-        branch, path = files.manifest.branch(job.plan, asked.microjob)
-        (data,) = files.input.chunks(job.plan, range(asked.chunk, asked.chunk + 1))
+    async def _proof(self, asked: fx.Accuse, job: Job, terms: Terms) -> FraudProof:
+        """With all that its check needs; where we do not publish the job, without the input."""
+        branch, path, data = b"", tuple[bytes, ...](), None
+        if job.files is not None:
+            branch, path = job.files.manifest.branch(job.plan, asked.microjob)
+            data = bytes(job.files.input.chunks(job.plan, range(asked.chunk, asked.chunk + 1))[0])
+        elif asked.microjob in job.branches:
+            known = job.branches[asked.microjob]
+            branch, path = known.digests, known.path
         ships = job.body.processor.id.startswith("builtin:")
         return FraudProof(
             network=terms.network,
@@ -126,7 +130,7 @@ class Proofs:
             verdict=asked.verdict,
             branch=branch,
             path=path,
-            input=bytes(data),
+            input=data,
             module=None if ships else await self._jobs.module(job),
             founder=asked.founder,
             nonce=asked.nonce,

@@ -1,7 +1,8 @@
 """What this node does for its peers: serve inputs of its jobs, take their outputs, reconcile, exchange addresses.
 
 Authority is decided per call: anybody may reconcile and exchange addresses, members of a room that works on a job of ours
-may read its inputs and write their outputs, members and the curious may read a module by its digest.
+may read its inputs and write their outputs, members and the curious may read a module by its digest. SGNUS nodes may read
+inputs too, to run chunks again: of jobs of ours, and, when their publisher is gone, of others' what we still have.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ from sgnus.messages.v1.types import (
     WriteOutputsReply,
 )
 from sgnus.ports import Duplex, Piece
-from sgnus.runtime.inputs import collect
+from sgnus.runtime.inputs import Lent, collect
 from sgnus.runtime.job_files import EXPLICIT, MODULE, split
 from sgnus.runtime.jobs import Job, JobBook, OutputPlace
 
@@ -46,6 +47,14 @@ if TYPE_CHECKING:
     from sgnus.runtime.database import Database
 
 OUTPUTS_AT_ONCE_MAX: Final = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Auditing:
+    """The SGNUS nodes of this network, and what members lend them."""
+
+    nodes: frozenset[PeerId] = frozenset()
+    lent: Lent = field(default_factory=Lent)
 
 
 @dataclass(slots=True)
@@ -92,7 +101,10 @@ class Receiving:
 class Publishing:
     """Inputs out, outputs in, for jobs of ours."""
 
-    def __init__(self, jobs: JobBook, core: NodeCore, pen: Pen, receiving: Receiving) -> None:
+    def __init__(
+        self, jobs: JobBook, core: NodeCore, pen: Pen, receiving: Receiving, auditing: Auditing | None = None
+    ) -> None:
+        self._auditing = auditing or Auditing()
         self._jobs = jobs
         self._core = core
         self._pen = pen
@@ -101,10 +113,15 @@ class Publishing:
 
     def read_chunks(self, peer: PeerId, request: ReadChunksRequest) -> Iterator[Piece]:
         """The input chunks of a sub-block, in pieces of the usual size."""
-        job = self._jobs.own(BlockId(request.job))
-        self._check_seat(job, peer, request.microjob, InstanceId(request.instance))
         if request.output:
-            raise PeerFault("outputs are for the publisher and auditors alone")
+            raise PeerFault("outputs are for the publisher alone")
+        block_id, is_auditor = BlockId(request.job), peer in self._auditing.nodes
+        known = self._jobs.get(block_id)
+        if is_auditor and (known is None or known.files is None):
+            return _in_pieces(self._auditing.lent.get((block_id, request.microjob, request.sub_block)))
+        job = self._jobs.own(block_id)
+        if not is_auditor:
+            self._check_seat(job, peer, request.microjob, InstanceId(request.instance))
         chunks = job.plan.chunks_of(request.microjob, request.sub_block)
         if job.files is None:
             raise PeerFault("this node does not publish that job")
@@ -112,6 +129,9 @@ class Publishing:
 
     def read_branch(self, request: ReadBranchRequest) -> ReadBranchReply:
         """A microjob's branch of the manifest, for anybody: it holds hashes alone."""
+        known = self._jobs.get(BlockId(request.job))
+        if known is not None and known.files is None and request.microjob in known.branches:
+            return known.branches[request.microjob]
         job = self._jobs.own(BlockId(request.job))
         if job.files is None or request.microjob >= job.plan.microjobs:
             raise PeerFault("there is no such microjob")
@@ -119,7 +139,7 @@ class Publishing:
         return ReadBranchReply(digests=digests, path=path)
 
     def read_blob(self, request: ReadBlobRequest) -> bytes:
-        """A module or list of explicit chunks of one of our jobs."""
+        """A module or list of explicit chunks of one of our jobs, or a module that we have run."""
         for publication in self._core.publications.values():
             job = self._jobs.get(publication.facts.job)
             if job is None or job.files is None:
@@ -128,6 +148,9 @@ class Publishing:
                 return job.files.blob(MODULE)
             if request.digest == job.body.explicit_digest:
                 return job.files.blob(EXPLICIT)
+        module = self._jobs.module_known(request.digest)
+        if module is not None:
+            return module
         raise PeerFault("no blob of that digest is served here")
 
     async def write_outputs(

@@ -33,6 +33,7 @@ from sgnus.messages.v1.types import (
 )
 from sgnus.runtime.job_files import BODY, DIGESTS, EXPLICIT, INPUT, MODULE, Manifest, digest_chunks
 from sgnus.runtime.jobs import unix_ms
+from sgnus.runtime.network_file import SgnusNode
 from sgnus.runtime.shipped import resolve
 from sgnus.wire.codec import encode
 
@@ -64,6 +65,8 @@ class Publisher:
     peer: PeerId
     vrf_key: bytes
     address: SignedEnvelope
+    sgnus_node: SgnusNode | None = None
+    """Of its network, the first one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,6 +222,7 @@ def _complete(folder: Path, planned: Planned, module: bytes | None, publisher: P
         )
     now_ms = unix_ms()
     is_proved = planned.policy.verify is not Verify.NONE
+    settler = publisher.sgnus_node if is_proved else None
     body = JobBody(
         name=request.name,
         processor=processor,
@@ -232,6 +236,8 @@ def _complete(folder: Path, planned: Planned, module: bytes | None, publisher: P
         policy=planned.policy,
         beacon=publisher.peer if is_proved else None,
         beacon_vrf_key=publisher.vrf_key if is_proved else None,
+        settlement=settler.peer if settler is not None else None,
+        settlement_vrf_key=bytes.fromhex(settler.vrf_key) if settler is not None else None,
         nonce=secrets.token_bytes(16),
         created_ms=now_ms,
         address=encode(publisher.address),

@@ -97,7 +97,7 @@ class Worker:
         chunks = job.plan.chunks_of(microjob, sub_block)
         data = await self._inputs.sub_block(job, microjob, instance, sub_block)
         try:
-            module = await self._jobs.module(job)
+            module = await self._jobs.module(job, self._inputs.blob)
         except (PeerFault, WorldFault) as error:
             raise InputMissing(f"the module cannot be read: {error}") from error
         return task_for(job.body, job.plan, module, dict(zip(chunks, data, strict=True))), chunks

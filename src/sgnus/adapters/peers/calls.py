@@ -67,6 +67,23 @@ class Channels:
         self._turns[peer] = self._turns.get(peer, 0) + 1
         await self.close(peer)
 
+    @asynccontextmanager
+    async def calling(self, peer: PeerId) -> AsyncIterator[Channel]:
+        """The channel to `peer`, for a call. Faults: WorldFault."""
+        channel = await self.get(peer)
+        try:
+            yield channel
+        except Unreachable:
+            await self.failed(peer)
+            raise
+
+    async def ask(self, peer: PeerId, name: str, request: Message) -> bytes:
+        """One question, one answer, of the method of that full name. Faults: PeerFault, WorldFault."""
+        async with self.calling(peer) as channel:
+            call = channel.unary_unary(name)(encode(request), timeout=PEER_CALL_MS_MAX / 1000)
+            answer: bytes = await within(PEER_CALL_MS_MAX, call)
+            return answer
+
     async def close(self, peer: PeerId) -> None:
         """Close the channel to `peer`, if there is one."""
         known = self._open.pop(peer, None)
@@ -115,7 +132,7 @@ class GrpcCalls:
         self, peer: PeerId, header: OutputsHeader, pieces: AsyncIterator[Piece]
     ) -> WriteOutputsReply:
         """See `PeerCalls`. The peer may answer before it has all pieces; the rest is then not sent."""
-        async with self._calling(peer) as channel:
+        async with self._channels.calling(peer) as channel:
             call = channel.stream_unary(path("WriteOutputs"))(timeout=PEER_STREAM_MS_MAX / 1000)
             try:
                 await self._write_all(call, header, pieces)
@@ -147,7 +164,7 @@ class GrpcCalls:
     @asynccontextmanager
     async def reconcile(self, peer: PeerId) -> AsyncIterator[Duplex]:
         """See `PeerCalls`."""
-        async with self._calling(peer) as channel:
+        async with self._channels.calling(peer) as channel:
             call = channel.stream_stream(path("Reconcile"))(timeout=PEER_STREAM_MS_MAX / 1000)
             try:
                 yield CalledReconciliation(call)
@@ -158,13 +175,10 @@ class GrpcCalls:
                 call.cancel()
 
     async def _unary(self, peer: PeerId, method: str, request: Message) -> bytes:
-        async with self._calling(peer) as channel:
-            call = channel.unary_unary(path(method))(encode(request), timeout=PEER_CALL_MS_MAX / 1000)
-            answer: bytes = await within(PEER_CALL_MS_MAX, call)
-            return answer
+        return await self._channels.ask(peer, path(method), request)
 
     async def _pieces(self, peer: PeerId, method: str, request: Message) -> AsyncIterator[bytes]:
-        async with self._calling(peer) as channel:
+        async with self._channels.calling(peer) as channel:
             call = channel.unary_stream(path(method))(encode(request), timeout=PEER_STREAM_MS_MAX / 1000)
             try:
                 while (data := await within(PEER_CALL_MS_MAX, call.read())) is not EOF:
@@ -174,12 +188,3 @@ class GrpcCalls:
                     yield piece
             finally:
                 call.cancel()
-
-    @asynccontextmanager
-    async def _calling(self, peer: PeerId) -> AsyncIterator[Channel]:
-        channel = await self._channels.get(peer)
-        try:
-            yield channel
-        except Unreachable:
-            await self._channels.failed(peer)
-            raise

@@ -13,6 +13,7 @@ from sgnus.messages.limits import GRPC_MESSAGE_BYTES_MAX, PEER_STREAMS_PER_CONNE
 from sgnus.messages.v1.types import Endpoint
 
 SERVICE: Final = "sgnus.v1.Peer"
+SETTLEMENT: Final = "sgnus.v1.Settlement"
 
 COMMON: Final[tuple[tuple[str, Any], ...]] = (
     ("grpc.max_receive_message_length", GRPC_MESSAGE_BYTES_MAX),
@@ -55,6 +56,6 @@ def open_channel(peer: PeerId, endpoint: Endpoint, leaf: Leaf) -> Channel:
     return grpc.aio.secure_channel(f"{host}:{endpoint.port}", credentials, options=options)
 
 
-def path(method: str) -> str:
+def path(method: str, service: str = SERVICE) -> str:
     """The full name of a method."""
-    return f"/{SERVICE}/{method}"
+    return f"/{service}/{method}"

@@ -10,6 +10,7 @@ from typing import Final
 from sgnus.adapters.peers.directory import Directory
 from sgnus.adapters.peers.events import Events
 from sgnus.adapters.peers.fake_calls import FakeCalls
+from sgnus.adapters.peers.fake_settlement import FakeSettlement
 from sgnus.adapters.peers.node import Self
 from sgnus.messages.errors import OurFault, PeerFault, UserFault, WorldFault
 from sgnus.messages.ids import PeerId
@@ -22,6 +23,7 @@ from sgnus.messages.limits import (
 )
 from sgnus.messages.v1.types import Endpoint, SignedEnvelope
 from sgnus.ports import PeerConnected, PeerEvent, PeerLost, PeerSent, PeerService
+from sgnus.ports.settlement import SettlementService
 from sgnus.wire.envelope import seal_address
 
 _FIRST_PORT: Final = 1024
@@ -56,6 +58,13 @@ class FakePeerHub:
 
     def at(self, peer: PeerId, caller: FakePeers, method: str) -> FakePeers:
         """The node of `peer`, if it lets `caller` make this call; WorldFault or PeerFault as over gRPC."""
+        node = self.reached(peer, caller)
+        if not node.service.may_call(caller.peer, method):
+            raise PeerFault(f"refused: you may not call {method} now")
+        return node
+
+    def reached(self, peer: PeerId, caller: FakePeers) -> FakePeers:
+        """The node of `peer`, if it knows `caller`; WorldFault or PeerFault as over gRPC."""
         if not caller.directory.endpoints(peer):
             raise WorldFault(f"no address of {peer} is known")
         node = self._nodes.get(peer)
@@ -63,8 +72,6 @@ class FakePeerHub:
             raise WorldFault("unreachable")
         if not node.directory.is_admitted(caller.peer):
             raise PeerFault("refused: this node does not know you (any more)")
-        if not node.service.may_call(caller.peer, method):
-            raise PeerFault(f"refused: you may not call {method} now")
         return node
 
 
@@ -220,14 +227,22 @@ class FakePeers:
         self.directory = Directory(own.network, own.now_ms, lambda peer: peer in self.streams.lines)
         self._calls = FakeCalls(self.peer, lambda peer, method: hub.at(peer, self, method).service)
         self._service: PeerService | None = None
+        self.settles: SettlementService | None = None
         self._address: SignedEnvelope | None = None
 
     async def start(
-        self, service: PeerService, deliver: Callable[[PeerEvent], bool], *, host: str, port: int
+        self,
+        service: PeerService,
+        deliver: Callable[[PeerEvent], bool],
+        *,
+        host: str,
+        port: int,
+        settlement: SettlementService | None = None,
     ) -> Endpoint:
         """See `Peers`."""
         endpoint = Endpoint(host=host, port=self._hub.listen(self, port))
         self._service = service
+        self.settles = settlement
         self.events.deliver_to(deliver)
         now_ms = self.own.now_ms()
         self._address = seal_address(
@@ -249,6 +264,11 @@ class FakePeers:
     def calls(self) -> FakeCalls:
         """See `Peers`."""
         return self._calls
+
+    @property
+    def settlement(self) -> FakeSettlement:
+        """See `Peers`."""
+        return FakeSettlement(self.peer, lambda node: self._hub.reached(node, self).settles)
 
     @property
     def address(self) -> SignedEnvelope:

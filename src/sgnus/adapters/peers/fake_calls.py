@@ -80,13 +80,13 @@ class FakeCalls:
     ) -> WriteOutputsReply:
         """See `PeerCalls`."""
         service = self._find(peer, "WriteOutputs")
-        with _refusals():
+        with refusals():
             return carried(await service.write_outputs(self._own, carried(header), _as_bytes(pieces)))
 
     async def read_branch(self, peer: PeerId, request: ReadBranchRequest) -> ReadBranchReply:
         """See `PeerCalls`."""
         service = self._find(peer, "ReadBranch")
-        with _refusals():
+        with refusals():
             return carried(await service.read_branch(self._own, carried(request)))
 
     async def exchange_addresses(
@@ -94,7 +94,7 @@ class FakeCalls:
     ) -> ExchangeAddressesReply:
         """See `PeerCalls`."""
         service = self._find(peer, "ExchangeAddresses")
-        with _refusals():
+        with refusals():
             return carried(await service.exchange_addresses(self._own, carried(request)))
 
     @asynccontextmanager
@@ -108,7 +108,7 @@ class FakeCalls:
         try:
             yield ours
             ours.end()
-            with _refusals():
+            with refusals():
                 await serving
         finally:
             serving.cancel()
@@ -116,7 +116,7 @@ class FakeCalls:
 
 
 @contextmanager
-def _refusals() -> Iterator[None]:
+def refusals() -> Iterator[None]:
     """What a service raises, as its caller sees it."""
     try:
         yield
@@ -134,7 +134,7 @@ async def _serve(service: PeerService, caller: PeerId, duplex: FakeDuplex) -> No
 
 
 async def _refusing(pieces: AsyncIterator[Piece]) -> AsyncIterator[bytes]:
-    with _refusals():
+    with refusals():
         async for piece in _as_bytes(pieces):
             yield piece
 

@@ -25,6 +25,7 @@ from sgnus.adapters.peers.exchange import Callee, Caller
 from sgnus.adapters.peers.hello import Greeting
 from sgnus.adapters.peers.pairs import Pairs
 from sgnus.adapters.peers.server import PeerServer
+from sgnus.adapters.peers.settlement import GrpcSettlement, SettlementServer
 from sgnus.adapters.peers.streams import Surroundings
 from sgnus.crypto.identity import Identity
 from sgnus.messages.errors import OurFault, UserFault
@@ -37,6 +38,7 @@ from sgnus.messages.limits import (
 )
 from sgnus.messages.v1.types import Endpoint, SignedEnvelope
 from sgnus.ports import PeerEvent, PeerService
+from sgnus.ports.settlement import SettlementService
 from sgnus.wire.envelope import seal_address
 
 STOP_S_MAX: Final = 3.0
@@ -82,14 +84,24 @@ class GrpcPeers:
         self._server: grpc.aio.Server | None = None
 
     async def start(
-        self, service: PeerService, deliver: Callable[[PeerEvent], bool], *, host: str, port: int
+        self,
+        service: PeerService,
+        deliver: Callable[[PeerEvent], bool],
+        *,
+        host: str,
+        port: int,
+        settlement: SettlementService | None = None,
     ) -> Endpoint:
         """See `Peers`."""
         own = self._own
         callee = Callee(self._greeting, self._pairs, self._events, self._count)
-        calls = PeerServer(service, Gate(self._directory, self._count), own.budget, callee.serve)
+        gate = Gate(self._directory, self._count)
         server = grpc.aio.server(options=SERVER, maximum_concurrent_rpcs=PEER_CALLS_MAX)
+        calls = PeerServer(service, gate, own.budget, callee.serve)
         server.add_generic_rpc_handlers((calls.handlers(),))
+        if settlement is not None:
+            settling = SettlementServer(settlement, gate, own.budget)
+            server.add_generic_rpc_handlers((settling.handlers(),))
         port = _listen(
             server, host, port, lambda: _credentials(self._directory, self._leaf, own.identity.peer_id)
         )
@@ -111,6 +123,11 @@ class GrpcPeers:
     def calls(self) -> GrpcCalls:
         """See `Peers`."""
         return self._calls
+
+    @property
+    def settlement(self) -> GrpcSettlement:
+        """See `Peers`."""
+        return GrpcSettlement(self._channels)
 
     @property
     def address(self) -> SignedEnvelope:

@@ -33,6 +33,9 @@ from sgnus.wire.frames import data_bytes, output_piece_of
 
 Context = Any
 Code = grpc.StatusCode
+Serve = Callable[[PeerId, Any, Context], Awaitable[Any]]
+Handle = Callable[[Any, Context], Awaitable[Any]]
+MayCall = Callable[[PeerId, str], bool]
 ExchangeServed = Callable[[PeerId, ServerWire], Awaitable[str | None]]
 
 
@@ -88,18 +91,8 @@ class PeerServer:
             },
         )
 
-    def _streamed(
-        self, method: str, serve: Callable[[PeerId, Any, Context], Awaitable[Any]], limit_ms: int | None
-    ) -> Callable[[Any, Context], Awaitable[Any]]:
-        async def guarded(request: Any, context: Context) -> Any:
-            try:
-                with self._gate.admitted(context, method, self._service.may_call) as peer:
-                    async with asyncio.timeout(None if limit_ms is None else limit_ms / 1000):
-                        return await serve(peer, request, context)
-            except (PeerFault, WorldFault, OurFault, TimeoutError) as error:
-                await refuse(context, error)
-
-        return guarded
+    def _streamed(self, method: str, serve: Serve, limit_ms: int | None) -> Handle:
+        return guarded(self._gate, (method, self._service.may_call), serve, limit_ms)
 
     async def _serve_exchange(self, peer: PeerId, _: Any, context: Context) -> None:
         refusal = await self._exchange(peer, ServerWire(context))
@@ -139,6 +132,20 @@ class PeerServer:
     async def _exchange_addresses(self, peer: PeerId, request: bytes, _: Context) -> bytes:
         asked = decode(ExchangeAddressesRequest, request)
         return encode(await self._service.exchange_addresses(peer, asked))
+
+
+def guarded(gate: Gate, asked: tuple[str, MayCall], serve: Serve, limit_ms: int | None) -> Handle:
+    """A method with its checks around it: who calls, may it (`asked`: the method, and who decides), within its time."""
+
+    async def handle(request: Any, context: Context) -> Any:
+        try:
+            with gate.admitted(context, *asked) as peer:
+                async with asyncio.timeout(None if limit_ms is None else limit_ms / 1000):
+                    return await serve(peer, request, context)
+        except (PeerFault, WorldFault, OurFault, TimeoutError) as error:
+            await refuse(context, error)
+
+    return handle
 
 
 async def _pieces_of(wire: ServerWire) -> AsyncIterator[bytes]:

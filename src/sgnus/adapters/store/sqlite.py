@@ -11,6 +11,8 @@ from sgnus.adapters.store.thread import StoreThread
 from sgnus.ports import EntryRow, JobRow, StoreChange, StoreCounts
 
 IDS_PER_QUERY_MAX: Final = 500
+LAST_CHARACTER: Final = "\U0010ffff"
+"""Behind every key that has a prefix; so the index serves, however much else is in the namespace."""
 
 
 class SqliteStore:
@@ -62,6 +64,13 @@ class SqliteStore:
             lambda connection: [row[0] for row in connection.execute(query, (author,))]
         )
 
+    async def jobs_with(self, kind: int, after: bytes, limit: int) -> Sequence[bytes]:
+        """See `Store.jobs_with`."""
+        query = f"SELECT DISTINCT job FROM entries WHERE kind = {kind:d} AND job > ? ORDER BY job LIMIT ?"
+        return await self._thread.do(
+            lambda connection: [row[0] for row in connection.execute(query, (after, limit))]
+        )
+
     async def expire(self, below_ms: int) -> Sequence[bytes]:
         """See `Store.expire`."""
         return await self._thread.do(
@@ -82,10 +91,9 @@ class SqliteStore:
 
     async def facts(self, namespace: str, prefix: str = "") -> Mapping[str, bytes]:
         """See `Store.facts`."""
-        query = "SELECT key, value FROM facts WHERE namespace = ? AND substr(key, 1, ?) = ? ORDER BY key"
-        return await self._thread.do(
-            lambda connection: dict(connection.execute(query, (namespace, len(prefix), prefix)).fetchall())
-        )
+        query = "SELECT key, value FROM facts WHERE namespace = ? AND key >= ? AND key < ? ORDER BY key"
+        bounds = (namespace, prefix, prefix + LAST_CHARACTER)
+        return await self._thread.do(lambda connection: dict(connection.execute(query, bounds).fetchall()))
 
     async def delete_facts(self, namespace: str, prefix: str = "", keys: Sequence[str] | None = None) -> None:
         """See `Store.delete_facts`."""
@@ -151,8 +159,8 @@ def _delete_facts(
 ) -> None:
     if keys is None:
         connection.execute(
-            "DELETE FROM facts WHERE namespace = ? AND substr(key, 1, ?) = ?",
-            (namespace, len(prefix), prefix),
+            "DELETE FROM facts WHERE namespace = ? AND key >= ? AND key < ?",
+            (namespace, prefix, prefix + LAST_CHARACTER),
         )
     else:
         connection.executemany(

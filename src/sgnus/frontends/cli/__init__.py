@@ -32,6 +32,10 @@ _COMMANDS: Final = {
     ),
     "receipt": ("sgnus.frontends.cli.receipts:receipt", "Check receipts, offline."),
     "proof": ("sgnus.frontends.cli.proofs:proof", "Check proofs of fraud, offline."),
+    "settlements": (
+        "sgnus.frontends.cli.settlements:settlements",
+        "What SGNUS nodes settled, and the credit of each peer.",
+    ),
     "rooms": ("sgnus.frontends.cli.views:rooms", "Rooms that can be joined."),
     "peers": ("sgnus.frontends.cli.views:peers", "Peers that this node knows."),
     "sim": ("sgnus.frontends.cli.passing:sim", "Run the protocol in a seeded simulation."),

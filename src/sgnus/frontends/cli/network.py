@@ -14,6 +14,7 @@ from sgnus.messages.errors import UserFault
 from sgnus.runtime.network_file import (
     PRIVATE_NAME,
     NetworkFile,
+    SgnusNode,
     from_invitation,
     invitation,
     is_private,
@@ -49,10 +50,18 @@ def network() -> None:
     metavar="MULTIADDR",
     help="Address of a node to begin with; may be repeated.",
 )
+@click.option("--settle", is_flag=True, help="Name this home's own node as the network's SGNUS node.")
 @click.option("--force", is_flag=True, help="Replace the network that the home has.")
 @common
 def create(
-    *, name: str, psk: bool, bootstrap: tuple[str, ...], force: bool, home: str | None, as_json: bool
+    *,
+    name: str,
+    psk: bool,
+    bootstrap: tuple[str, ...],
+    settle: bool,
+    force: bool,
+    home: str | None,
+    as_json: bool,
 ) -> int:
     """Create a network for this home, and print the invitation to pass on.
 
@@ -60,9 +69,12 @@ def create(
     Examples:
       sgnus network create lab
       sgnus network create lab --psk --bootstrap /ip4/192.0.2.7/tcp/4001/p2p/12D3KooW...
+      sgnus network create lab --settle && sgnus node start --settle
     """
     place = _writable(home)
-    made = new_network(name, has_psk=psk, bootstrap=bootstrap)
+    made = new_network(
+        name, has_psk=psk, bootstrap=bootstrap, sgnus_nodes=[_own_node(place)] if settle else []
+    )
     if name == PRIVATE_NAME:
         raise UserFault(f"{name!r} is the network of a home that has none; choose another name.")
     if _has_network(place) and not force and not _leaves_unused(place):
@@ -132,7 +144,7 @@ def _tell(place: Home, chosen: NetworkFile, sentence: str, as_json: bool) -> int
                 "name": chosen.name,
                 "psk": chosen.psk is not None,
                 "bootstrap": list(chosen.bootstrap),
-                "sgnus_nodes": list(chosen.sgnus_nodes),
+                "sgnus_nodes": [{"peer": one.peer, "vrf_key": one.vrf_key} for one in chosen.sgnus_nodes],
                 "file": str(place.network_path),
                 "invitation": line,
             }
@@ -147,7 +159,7 @@ def _tell(place: Home, chosen: NetworkFile, sentence: str, as_json: bool) -> int
                 ("id", chosen.id),
                 ("pre-shared key", "yes" if chosen.psk else "no"),
                 ("bootstrap", ", ".join(chosen.bootstrap) or "-"),
-                ("SGNUS nodes", ", ".join(chosen.sgnus_nodes) or "-"),
+                ("SGNUS nodes", ", ".join(one.peer for one in chosen.sgnus_nodes) or "-"),
             ]
         )
     if sentence and place.is_answering():
@@ -155,6 +167,13 @@ def _tell(place: Home, chosen: NetworkFile, sentence: str, as_json: bool) -> int
     click.echo(f"Invitation{' (it holds the key: pass it on in private)' if chosen.psk else ''}:")
     click.echo(line)
     return 0
+
+
+def _own_node(place: Home) -> SgnusNode:
+    """What others must know of this home's node, to believe its settlements."""
+    from sgnus.runtime.sgnus_nodes import sgnus_node_of
+
+    return sgnus_node_of(place.path)
 
 
 def _own_addresses(place: Home) -> list[str]:

@@ -61,6 +61,9 @@ def node_options(command: Command) -> Command:
     """What a node is started with."""
     port = click.IntRange(0, 65535)
     for option in (
+        click.option(
+            "--settle", is_flag=True, help="Be a SGNUS node of the network: check, audit and settle receipts."
+        ),
         click.option("--discover", is_flag=True, help="Look for peers on the local network (mDNS)."),
         click.option(
             "--peer-port",

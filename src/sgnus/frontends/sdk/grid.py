@@ -8,10 +8,18 @@ from typing import TYPE_CHECKING, Any, Final
 from sgnus.frontends.sdk.errors import NotFound
 from sgnus.frontends.sdk.home import Home
 from sgnus.frontends.sdk.job import Job
+from sgnus.frontends.sdk.ledger import Ledger
 from sgnus.frontends.sdk.request import JobWish, job_request, module_bytes, wish_of
 from sgnus.frontends.sdk.room import Room, find_seat, list_rooms
 from sgnus.frontends.sdk.transport import Transport
-from sgnus.frontends.sdk.views import JobStatus, NodeStatus, PeerSummary, Plan, RoomSummary, view
+from sgnus.frontends.sdk.views import (
+    JobStatus,
+    NodeStatus,
+    PeerSummary,
+    Plan,
+    RoomSummary,
+    view,
+)
 from sgnus.messages.errors import UserFault
 from sgnus.messages.v1 import sgnus_pb2
 
@@ -24,7 +32,7 @@ BLOCKID_HEAD: Final = "bafyrei"
 Uploaded = Callable[[int, int], None]
 
 
-class Grid:
+class Grid(Ledger):
     """A connection to the local node. Made by `connect`; use it as a context manager, or `close` it."""
 
     def __init__(self, transport: Transport, patience_s: float, has_started_node: bool = False) -> None:

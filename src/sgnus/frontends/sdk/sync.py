@@ -10,7 +10,17 @@ from sgnus.frontends.sdk import connecting, grid, job, room
 from sgnus.frontends.sdk.home import Home
 from sgnus.frontends.sdk.job import PATIENCE_S
 from sgnus.frontends.sdk.loop import LOOP
-from sgnus.frontends.sdk.views import Event, JobStatus, NodeStatus, PeerSummary, Plan, Progress, RoomSummary
+from sgnus.frontends.sdk.views import (
+    Event,
+    JobStatus,
+    NodeStatus,
+    PeerSummary,
+    Plan,
+    Progress,
+    RoomSummary,
+    Settlement,
+    Share,
+)
 
 if TYPE_CHECKING:
     from sgnus.frontends.sdk.arrays import Array
@@ -38,7 +48,21 @@ def connect(
     return Grid(LOOP.run(opened))
 
 
-class Grid:
+class Ledger:
+    """What is settled. See `sgnus.aio.Grid`."""
+
+    _inner: grid.Grid
+
+    def settlements(self, job: str | None = None) -> list[Settlement]:
+        """What SGNUS nodes settled, of one job or of all, as far as the local node has heard."""
+        return LOOP.run(self._inner.settlements(job))
+
+    def credits(self, job: str | None = None) -> list[Share]:
+        """How many settled chunks each peer made and checked, by peer."""
+        return LOOP.run(self._inner.credits(job))
+
+
+class Grid(Ledger):
     """A connection to the local node; a context manager. See `sgnus.aio.Grid`."""
 
     def __init__(self, inner: grid.Grid) -> None:

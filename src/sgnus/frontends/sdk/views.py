@@ -10,6 +10,7 @@ ENDED: Final = ("completed", "failed", "cancelled")
 STATES: Final = ("unknown", "pending", "queued", "running", "verifying", *ENDED)
 RESULT_STATES: Final = ("unknown", "unverified", "provisional", "verified")
 REMOVALS: Final = ("unknown", "left", "disconnected", "silent", "strikes", "host failed", "banned")
+AUDITS: Final = ("unknown", "not due", "done", "owed", "unproven")
 
 ViewT = TypeVar("ViewT")
 
@@ -226,6 +227,32 @@ class Processed:
     held: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Share:
+    """How many settled chunks a peer made as a worker, and how many it ran again as a verifier."""
+
+    peer: str
+    made: int
+    checked: int
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """A SGNUS node's word that a microjob is complete and verified. `receipt` is the receipt's digest in hexadecimal;
+    `rerun` counts the chunks that the SGNUS node ran again. `audit` is what the local node makes of its proof: `not due`,
+    `done`, `owed` (it had to run chunks again, and did not) or `unproven`.
+    """
+
+    job: str
+    microjob: int
+    receipt: str
+    node: str
+    audited: bool
+    rerun: int
+    shares: tuple[Share, ...]
+    audit: str
+
+
 Event = JobStatus | HostChanged | PeerListChanged | ProcessingStarted | Processed
 
 EVENTS: Final[dict[str, type[Any]]] = {
@@ -238,6 +265,7 @@ EVENTS: Final[dict[str, type[Any]]] = {
 _WORDS: Final[dict[tuple[type[Any], str], tuple[str, ...]]] = {
     (JobStatus, "state"): STATES,
     (Removal, "reason"): REMOVALS,
+    (Settlement, "audit"): AUDITS,
 }
 
 
@@ -261,7 +289,7 @@ def _plain(hint: Any, value: Any) -> Any:
         return view(hint, value)  # type: ignore[arg-type]
     arguments = get_args(hint)
     if not arguments:
-        return value
+        return value.hex() if isinstance(value, bytes) and hint is str else value
     return tuple(_plain(arguments[0], item) for item in value)
 
 

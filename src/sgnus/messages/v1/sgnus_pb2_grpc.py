@@ -120,6 +120,11 @@ class ProcessingStub:
                 request_serializer=sgnus_dot_v1_dot_sgnus__pb2.ListPeersRequest.SerializeToString,
                 response_deserializer=sgnus_dot_v1_dot_sgnus__pb2.ListPeersReply.FromString,
                 _registered_method=True)
+        self.ListSettlements = channel.unary_unary(
+                '/sgnus.v1.Processing/ListSettlements',
+                request_serializer=sgnus_dot_v1_dot_sgnus__pb2.ListSettlementsRequest.SerializeToString,
+                response_deserializer=sgnus_dot_v1_dot_sgnus__pb2.ListSettlementsReply.FromString,
+                _registered_method=True)
 
 
 class ProcessingServicer:
@@ -245,6 +250,13 @@ class ProcessingServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListSettlements(self, request, context):
+        """What the network's SGNUS nodes settled, and how many settled chunks each peer made and checked.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ProcessingServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -332,6 +344,11 @@ def add_ProcessingServicer_to_server(servicer, server):
                     servicer.ListPeers,
                     request_deserializer=sgnus_dot_v1_dot_sgnus__pb2.ListPeersRequest.FromString,
                     response_serializer=sgnus_dot_v1_dot_sgnus__pb2.ListPeersReply.SerializeToString,
+            ),
+            'ListSettlements': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSettlements,
+                    request_deserializer=sgnus_dot_v1_dot_sgnus__pb2.ListSettlementsRequest.FromString,
+                    response_serializer=sgnus_dot_v1_dot_sgnus__pb2.ListSettlementsReply.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -794,6 +811,33 @@ class Processing:
             '/sgnus.v1.Processing/ListPeers',
             sgnus_dot_v1_dot_sgnus__pb2.ListPeersRequest.SerializeToString,
             sgnus_dot_v1_dot_sgnus__pb2.ListPeersReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListSettlements(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sgnus.v1.Processing/ListSettlements',
+            sgnus_dot_v1_dot_sgnus__pb2.ListSettlementsRequest.SerializeToString,
+            sgnus_dot_v1_dot_sgnus__pb2.ListSettlementsReply.FromString,
             options,
             channel_credentials,
             insecure,

@@ -162,6 +162,19 @@ class ResultState(IntEnum):
     VERIFIED = 3
 
 
+class AuditState(IntEnum):
+    """What this node makes of a SGNUS node's proof by the VRF key of its network file. NOT_DUE - it did not
+    have to run anything again, and did not; DONE - it did; OWED - it had to, and did not; UNPROVEN - the
+    proof does not hold.
+    """
+
+    UNSPECIFIED = 0
+    NOT_DUE = 1
+    DONE = 2
+    OWED = 3
+    UNPROVEN = 4
+
+
 class SettlementState(IntEnum):
     """What the SGNUS node knows of a receipt."""
 
@@ -573,17 +586,43 @@ class RoomBody(Message):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Share(Message):
+    """How many chunks of a receipt a peer made as a worker, and how many it ran again as a verifier."""
+
+    peer: str
+    made: int
+    checked: int
+
+    FIELDS: ClassVar[tuple[Field, ...]] = (
+        Field(name="peer", number=1, kind=Kind.STRING, required=True, size_max=64),
+        Field(name="made", number=2, kind=Kind.UINT32, required=True),
+        Field(name="checked", number=3, kind=Kind.UINT32, required=True),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SettledBody(Message):
     """A SGNUS node records that a microjob is complete and verified."""
 
     microjob: int
     receipt: bytes
+    """Its digest."""
     audited: bool
+    """The SGNUS node ran chunks of it again."""
+    audit_proof: bytes | None = None
+    """The SGNUS node's VRF proof over the receipt's digest, which decides whether it had to be audited."""
+    shares: tuple[Share, ...] = ()
+    """Who made and checked how many chunks, by peer."""
+    rerun: int | None = None
+    """How many chunks the SGNUS node ran again; all of them in a full audit."""
 
     FIELDS: ClassVar[tuple[Field, ...]] = (
         Field(name="microjob", number=1, kind=Kind.UINT32, required=True),
         Field(name="receipt", number=2, kind=Kind.BYTES, required=True),
         Field(name="audited", number=3, kind=Kind.BOOL, required=True),
+        Field(name="audit_proof", number=4, kind=Kind.BYTES),
+        Field(name="shares", number=5, kind=Kind.MESSAGE, type=Share, repeated=True, items_max=33),
+        Field(name="rerun", number=6, kind=Kind.UINT32),
     )
 
 
@@ -2283,6 +2322,87 @@ class GetReceiptsReply(Message):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ListSettlementsRequest(Message):
+    """Of one job, or of all that this node knows; a page at a time."""
+
+    job: str | None = None
+    """Absent - of all jobs."""
+    after: str | None = None
+    """The `next` of the page before."""
+    limit: int | None = None
+    """At most so many; absent or 0 - 100."""
+
+    FIELDS: ClassVar[tuple[Field, ...]] = (
+        Field(name="job", number=1, kind=Kind.STRING, size_max=80),
+        Field(name="after", number=2, kind=Kind.STRING, size_max=128),
+        Field(name="limit", number=3, kind=Kind.UINT32, maximum=1000),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettledMicrojob(Message):
+    """A SGNUS node's word that a microjob is complete and verified, once for good."""
+
+    job: str
+    microjob: int
+    receipt: bytes
+    """The receipt's digest."""
+    node: str
+    """Peer id of the SGNUS node."""
+    audited: bool
+    rerun: int
+    """How many chunks the SGNUS node ran again."""
+    shares: tuple[Share, ...] = ()
+    audit: AuditState
+
+    FIELDS: ClassVar[tuple[Field, ...]] = (
+        Field(name="job", number=1, kind=Kind.STRING, required=True),
+        Field(name="microjob", number=2, kind=Kind.UINT32, required=True),
+        Field(name="receipt", number=3, kind=Kind.BYTES, required=True),
+        Field(name="node", number=4, kind=Kind.STRING, required=True),
+        Field(name="audited", number=5, kind=Kind.BOOL, required=True),
+        Field(name="rerun", number=6, kind=Kind.UINT32, required=True),
+        Field(
+            name="shares", number=7, kind=Kind.MESSAGE, type=Share, repeated=True, required=True, items_max=33
+        ),
+        Field(name="audit", number=8, kind=Kind.ENUM, type=AuditState, required=True),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListSettlementsReply(Message):
+    """A page, by job and microjob."""
+
+    settlements: tuple[SettledMicrojob, ...] = ()
+    credits: tuple[Share, ...] = ()
+    """The shares of these settlements, added up by peer."""
+    next: str | None = None
+    """Asks for the next page; absent after the last one."""
+
+    FIELDS: ClassVar[tuple[Field, ...]] = (
+        Field(
+            name="settlements",
+            number=1,
+            kind=Kind.MESSAGE,
+            type=SettledMicrojob,
+            repeated=True,
+            required=True,
+            items_max=1000,
+        ),
+        Field(
+            name="credits",
+            number=2,
+            kind=Kind.MESSAGE,
+            type=Share,
+            repeated=True,
+            required=True,
+            items_max=33000,
+        ),
+        Field(name="next", number=3, kind=Kind.STRING),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GetNodeRequest(Message):
     """Nothing to say."""
 
@@ -2854,6 +2974,7 @@ MESSAGES: Final[tuple[type[Message], ...]] = (
     TakenBody,
     DoneBody,
     RoomBody,
+    Share,
     SettledBody,
     FraudBody,
     EntryBatch,
@@ -2943,6 +3064,9 @@ MESSAGES: Final[tuple[type[Message], ...]] = (
     GetStoryReply,
     GetReceiptsRequest,
     GetReceiptsReply,
+    ListSettlementsRequest,
+    SettledMicrojob,
+    ListSettlementsReply,
     GetNodeRequest,
     Counter,
     ParameterCard,

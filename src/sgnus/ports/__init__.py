@@ -22,6 +22,7 @@ from sgnus.messages.v1.types import (
     SignedEnvelope,
     WriteOutputsReply,
 )
+from sgnus.ports.settlement import Settlement, SettlementService
 
 
 # ---- gossip ---------------------------------------------------------------------------------------------------------
@@ -173,12 +174,23 @@ class Peers(Protocol):
     """
 
     async def start(
-        self, service: PeerService, deliver: Callable[[PeerEvent], bool], *, host: str, port: int
+        self,
+        service: PeerService,
+        deliver: Callable[[PeerEvent], bool],
+        *,
+        host: str,
+        port: int,
+        settlement: SettlementService | None = None,
     ) -> Endpoint:
-        """Listen (port 0: any free one); UserFault when the port is taken. `deliver` returns False when it is full."""
+        """Listen (port 0: any free one); UserFault when the port is taken. `deliver` returns False when it is full. Without
+        `settlement` this is no SGNUS node.
+        """
 
     @property
     def calls(self) -> PeerCalls: ...
+
+    @property
+    def settlement(self) -> Settlement: ...
 
     @property
     def address(self) -> SignedEnvelope:
@@ -367,6 +379,9 @@ class Store(Protocol):
 
     async def jobs_of(self, author: str) -> Sequence[bytes]:
         """Digests of the jobs of one author, first to expire first."""
+
+    async def jobs_with(self, kind: int, after: bytes, limit: int) -> Sequence[bytes]:
+        """Digests, in order, of the first `limit` jobs beyond `after` about which an entry of this kind is held."""
 
     async def expire(self, below_ms: int) -> Sequence[bytes]:
         """Remove every entry that expires below `below_ms`; returns the digests of all jobs concerned."""

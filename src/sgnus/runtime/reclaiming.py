@@ -1,0 +1,59 @@
+"""A publisher that was away when its microjob was settled asks the SGNUS node for the receipt, and takes it as any other."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from sgnus.core.inputs import Input, ReceiptFetched
+from sgnus.core.receipt import digest_of
+from sgnus.messages.errors import PeerFault, WorldFault
+from sgnus.messages.ids import BlockId
+from sgnus.messages.v1.types import GetReceiptRequest
+
+if TYPE_CHECKING:
+    from sgnus.core.shelf import Settled
+    from sgnus.runtime.jobs import Job
+    from sgnus.runtime.sgnus_nodes import SgnusNodes
+    from sgnus.runtime.work import Hands
+
+LOG: Final = logging.getLogger("sgnus.receipts")
+AGAIN_S: Final = 2.0
+AT_ONCE_MAX: Final = 64
+
+
+class Reclaiming:
+    """Follows the jobs that this node publishes."""
+
+    def __init__(self, nodes: SgnusNodes, hands: Hands, put: Callable[[Input], bool]) -> None:
+        self._nodes = nodes
+        self._hands = hands
+        self._put = put
+        self._asked: dict[tuple[str, int], None] = {}
+
+    def look(self, job: Job) -> None:
+        """Ask for what was settled and not taken. More than a few at once wait for the next look."""
+        if job.files is None or job.terms is None:
+            return
+        for microjob, settled in job.untaken().items():
+            key = (job.view.block_id, microjob)
+            if key not in self._asked and len(self._asked) < AT_ONCE_MAX:
+                self._asked[key] = None
+                self._hands.spawn(self._fetch(job, microjob, settled))
+
+    async def _fetch(self, job: Job, microjob: int, settled: Settled) -> None:
+        block_id, digest = BlockId(job.view.block_id), settled.body.receipt
+        try:
+            reply = await self._nodes.get_receipt(settled.node, GetReceiptRequest(digest=digest))
+            if digest_of(reply.receipt) != digest:
+                raise PeerFault("the SGNUS node gave another receipt than it was asked for")
+            self._put(ReceiptFetched(block_id, microjob, reply.receipt))
+        except (PeerFault, WorldFault) as fault:
+            LOG.info("the receipt of microjob %s of %s cannot be had: %s", microjob, block_id, fault)
+        finally:
+            del self._asked[block_id, microjob]
+        await asyncio.sleep(AGAIN_S)
+        if job.view.is_open:
+            self.look(job)
