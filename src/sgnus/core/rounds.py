@@ -114,7 +114,7 @@ def begin(node: NodeCore, room: Room, now_ms: int) -> None:
     if terms is None or instance in node.rounds.over or not room.book.is_complete():
         return
     round_ = node.rounds.running.get(instance) or _start(node, terms, room.seat.microjob, instance, now_ms)
-    round_.basis = Basis(room.roster.envelope, room.book.held_envelopes())
+    round_.basis = Basis.of(node.pen, room.roster.envelope, room.book.held_envelopes())
     before = [peer for peer in sorted(room.roster.peers) if peer < node.pen.peer]
     place = 0 if room.host == node.pen.peer else 1 + len(before)
     round_.moments.propose_ms = now_ms + place * PROPOSE_STAGGER_MS

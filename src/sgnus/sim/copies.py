@@ -217,7 +217,7 @@ def _job_body(setting: Setting, publisher: Peer, address: SignedEnvelope) -> Job
             verify=setting.verify,
             samples_permille=100 if is_proved else 0,
             verifiers=1,
-            min_members=2 if is_proved else 1,
+            min_members=setting.members_min if is_proved else 1,
         ),
         beacon=publisher.identity.peer_id if is_proved else None,
         beacon_vrf_key=publisher.pen.vrf_key if is_proved else None,
