@@ -288,10 +288,13 @@ def _collect(node: NodeCore, round_: Verification) -> None:
 
 
 def _open_again(node: NodeCore, round_: Verification) -> None:
-    """Without a receipt our microjob is one that needs a room."""
+    """Without a receipt our microjob is one that needs a room, unless another instance of it is being verified."""
     lobby = node.jobs.get(round_.docket.terms.job)
+    named = (round_.docket.terms.job, round_.microjob)
+    if any((one.docket.terms.job, one.microjob) == named for one in node.rounds.running.values()):
+        return
     if lobby is not None and round_.microjob not in lobby.facts.taken:
-        lobby.complete.pop(round_.microjob, None)
+        lobby.finished.open_again(round_.microjob)
 
 
 def _publication_of(node: NodeCore, instance: InstanceId) -> Publication | None:

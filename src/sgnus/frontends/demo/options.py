@@ -15,7 +15,7 @@ from sgnus.messages.errors import UserFault
 
 PHOTOGRAPH: Final = Path(__file__).with_name("winter_street.jpg")
 PROCESSOR: Final = "non-local-means"
-STANDARD_PARAMETERS: Final = {PROCESSOR: {"search": "10"}}
+STANDARD_PARAMETERS: Final = {PROCESSOR: {"search": "7"}}
 SUB_BLOCKS_MIN: Final = 40
 TILE_MAX: Final = 256
 NODES: Final = 12

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from sgnus.frontends.files.inputs import Array
 
 PEERS_S_MAX: Final = 30.0
-JOB_S_MAX: Final = 300.0
+JOB_S_MAX: Final = 240.0
 REFERENCE_S_MAX: Final = 300.0
 POLL_S: Final = 0.05
 STORY_S: Final = 0.5
@@ -87,23 +87,31 @@ class Demo:
             options.output.parent.mkdir(parents=True, exist_ok=True)
             output = OutputFile(options.output, status.output.shape, status.output.dtype)
             try:
-                async with asyncio.timeout(JOB_S_MAX), asyncio.TaskGroup() as tasks:
-                    tasks.create_task(self._follow(job, chaos))
-                    tasks.create_task(self._watch(job))
-                    result = tasks.create_task(job.result(out=output.array))
+                await self._collect(job, chaos, output)
                 job_seconds = screen.seconds - began
                 status = await job.status()
                 await asyncio.to_thread(self.evidence.check, job.id, status.microjobs, await job.receipts())
-                written = result.result().tobytes()
+                written = output.array.tobytes()
                 output.finish()
             finally:
                 output.discard()
-        if options.keep:
-            await self._keep_stories(job.id)
         screen.say(f"all results are here {job_seconds:.1f} s after submission; comparing with one process")
         # The nodes have done their part: what they would still use is the reference's.
         _, identical = await asyncio.gather(self.fleet.stop(), self._is_identical(written))
         return Outcome(identical, status, chaos, self.evidence, len(written), job_seconds)
+
+    async def _collect(self, job: sgnus.aio.Job, chaos: Chaos, output: OutputFile) -> None:
+        """The whole job, into the output's array. WorldFault if it does not end in time."""
+        try:
+            async with asyncio.timeout(JOB_S_MAX), asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._follow(job, chaos))
+                tasks.create_task(self._watch(job))
+                tasks.create_task(job.result(out=output.array))
+        except TimeoutError as error:
+            raise WorldFault(f"The job did not end within {JOB_S_MAX:g} s.") from error
+        finally:
+            if self.options.keep:
+                await self._keep_stories(job.id)
 
     def _on_ready(self, ready: int) -> None:
         if ready in (1, self.options.nodes):
