@@ -20,7 +20,7 @@ setup: $(SETUP) ## make .venv with the pinned dependencies and sgnus itself (doe
 .venv/stamp: requirements.lock pyproject.toml tools/setup.sh
 	@tools/setup.sh
 
-demo: $(SETUP) ## run the demo: 12 nodes, a photograph, two crashes
+demo: $(SETUP) ## run the demo: 12 nodes, a photograph, two crashes, a liar
 	@echo "demo: a private network of 12 nodes on this machine"
 	@$(PYTHON) -c "import sys; from sgnus.frontends.cli import main; sys.exit(main())" demo
 

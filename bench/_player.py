@@ -85,7 +85,9 @@ class Grid:
         array = np.zeros(chunks, np.uint8)
 
         def work() -> int:
-            job = self._grid.submit(array, processor="invert", tile=(1,), chunks_per_sub_block=per_sub_block)
+            job = self._grid.submit(
+                array, verify="none", processor="invert", tile=(1,), chunks_per_sub_block=per_sub_block
+            )
             return sum(1 for _ in job.results())
 
         return timed(work)
@@ -101,7 +103,7 @@ class Grid:
 
     def _whole(self, image: kernels.Picture, **wishes: Any) -> kernels.Picture:
         whole = np.empty_like(image)
-        for tile in self._grid.submit(image, **wishes).results():
+        for tile in self._grid.submit(image, **{"verify": "none", **wishes}).results():
             whole[tile.region] = tile.array
         return whole
 

@@ -32,7 +32,7 @@ def spent_percent(pids: list[int], seconds: float) -> list[float]:
 
 def alone(seconds: float) -> None:
     with Nodes([1]) as nodes, sgnus.connect(home=nodes.home(0), start=False) as grid:
-        grid.submit(np.zeros((256, 256), np.uint8), processor="invert", tile=(64, 64)).result()
+        grid.submit(np.zeros((256, 256), np.uint8), processor="invert", tile=(64, 64), verify="none").result()
         grid.close()
         time.sleep(min(SETTLE_S, seconds))
         # Before the long look at its CPU: a child that has nothing to do ends after 30 s.

@@ -23,11 +23,13 @@ def main() -> int:
     parser.add_argument("--processor", default="invert")
     parser.add_argument("--side", type=int, default=512, help="of the square picture, in pixels")
     parser.add_argument("--tile", type=int, default=128, help="of the square tiles, in pixels")
+    parser.add_argument("--verify", choices=["none", "sample", "full"], help="(else sample; none for app:)")
     parser.add_argument("output", nargs="?", help="a .npy file for the result")
     options = parser.parse_args()
     picture = waves(options.side)
     with sgnus.connect(options.home, start=False) as grid:
-        job = grid.submit(picture, processor=options.processor, tile=(options.tile, options.tile))
+        tile = (options.tile, options.tile)
+        job = grid.submit(picture, processor=options.processor, tile=tile, verify=options.verify)
         print("job", job.id, flush=True)
         result = np.zeros_like(picture)
         for tile in job.results():

@@ -104,7 +104,7 @@ class Table:
         }
         first = 0 if peer == of.peers[0] else 1_000 * (1 + of.peers.index(peer))
         moments = Moments(born_ms=0, moved_ms=0, propose_ms=first, repeat_ms=REPEAT_MS, wake_ms=0)
-        return Verification(docket, 0, moments, VERDICT_MS, Basis(of.list.envelope, held), own)
+        return Verification(docket, 0, moments, VERDICT_MS, Basis.of(docket.pen, of.list.envelope, held), own)
 
     def _collect(self, peer: PeerId, part: Verification | Arbitration | Beacon) -> None:
         effects, part.out = part.out, []

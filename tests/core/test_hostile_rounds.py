@@ -10,6 +10,7 @@ from sgnus.core import arbiter, moving, proving
 from sgnus.core import effects as fx
 from sgnus.core import inputs as ins
 from sgnus.core.node import NodeCore
+from sgnus.core.publication import Court
 from sgnus.messages.errors import PeerFault
 from sgnus.messages.ids import PeerId
 from sgnus.messages.limits import ATTEMPTS_MAX, EARLY_WORD_BYTES_MAX
@@ -137,6 +138,21 @@ def test_a_member_that_seals_for_the_publisher_alone_does_not_stop_the_beacon() 
                 arbiter.hear(table.court, word, table.now_ms)
     assert told
     table.proven()
+
+
+def test_who_committed_without_a_seat_in_the_room_may_read_what_it_is_drawn_to_check() -> None:
+    of = committed()
+    table = Table(of)
+    court = Court(rounds={of.instance: table.court})
+    absent = of.peers[3]
+    assert not court.is_judge(absent, 0, of.instance), "no round is known yet"
+    host = of.pens[of.peers[0]]
+    listed = host.sign(SignedKind.LIST, replace(of.list.list, members=of.list.list.members[:2]))
+    arbiter.hear(table.court, host.sign(SignedKind.PROPOSAL, replace(of.proposal(of.held), list=listed)), 0)
+    assert court.is_judge(absent, 0, of.instance)
+    assert not court.is_judge(absent, 1, of.instance) and not court.is_judge(STRANGER.peer, 0, of.instance)
+    court.banned[absent] = None
+    assert not court.is_judge(absent, 0, of.instance)
 
 
 def test_a_strangers_suspicion_does_not_spoil_honest_proposals() -> None:

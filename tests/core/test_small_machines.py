@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 
+import pytest
+
 from sgnus.core import effects as fx
 from sgnus.core.inputs import JobChanged, JobFacts, RoomHeard, Tick
 from sgnus.core.links import Links
@@ -13,10 +15,12 @@ from sgnus.core.outbox import Outbox
 from sgnus.core.pulse import Pulse
 from sgnus.core.records import RecordBook
 from sgnus.core.room import Phase
+from sgnus.core.terms import Terms
 from sgnus.messages.ids import BlockId, InstanceId, PeerId
 from sgnus.messages.limits import (
     DELIVERY_RETRY_MS_MIN,
     LINGER_MS,
+    PROVING_HEARD_MS,
     REOPEN_MS_MAX,
     ROOM_STALE_MS,
     ROOMS_PER_JOB_MAX,
@@ -24,10 +28,12 @@ from sgnus.messages.limits import (
 )
 from sgnus.messages.v1.types import (
     Held,
+    Policy,
     ProcessedRecord,
     RoomAnnouncement,
     SignedEnvelope,
     SignedKind,
+    Verify,
 )
 from sgnus.sim.pens import CheapPen, address_of
 
@@ -239,6 +245,59 @@ def test_the_host_is_heard_again_when_a_later_epoch_was_made_up() -> None:
     known.refuse(InstanceId("aa"), 3, dead=True)
     known.hear(RoomHeard(A, announcement("aa", sequence=3)), 4)
     assert known.rooms[InstanceId("aa")].host == A
+
+
+TERMS = Terms(
+    network="net",
+    job=BlockId("job"),
+    publisher=A,
+    entry=b"",
+    policy=Policy(verify=Verify.SAMPLE, samples_permille=100, verifiers=1, min_members=2),
+    beacon=PUBLISHER,
+    beacon_key=bytes(32),
+    chunks=25,
+    chunks_per_sub_block=1,
+)
+DONE = {"delivered": 10, "members": 2, "closing": True, "sequence": 2}
+
+
+def ended(terms: Terms | None = TERMS, host: PeerId = B, **changes: object) -> Lobby:
+    """A lobby that heard of B's room of microjob 0, and of its end from `host`."""
+    known = Lobby(ME, dataclasses.replace(FACTS, terms=terms), 0)
+    known.hear(RoomHeard(B, announcement("aa")), 0)
+    known.hear(RoomHeard(host, announcement("aa", **{**DONE, **changes})), 1)
+    return known
+
+
+def test_what_others_verify_is_not_founded_again_until_that_is_late() -> None:
+    known = ended()
+    assert 0 not in known.without_room(PROVING_HEARD_MS)
+    assert 0 in known.without_room(PROVING_HEARD_MS + 1)
+    # A host that says so again and again does not keep a microjob for itself.
+    known.hear(RoomHeard(B, announcement("bb", sequence=3)), PROVING_HEARD_MS)
+    known.hear(RoomHeard(B, announcement("bb", **{**DONE, "sequence": 4})), PROVING_HEARD_MS)
+    assert 0 in known.without_room(PROVING_HEARD_MS + 1)
+
+
+def test_a_verification_that_failed_opens_its_microjob_at_once() -> None:
+    known = ended()
+    known.finished.open_again(0)
+    assert 0 in known.without_room(2)
+
+
+@pytest.mark.parametrize(
+    "known",
+    [
+        ended(None),
+        ended(host=PeerId("peer-c")),
+        ended(delivered=9),
+        ended(members=1),
+    ],
+    ids=["nothing is verified", "another host says so", "some is missing", "too few verify it"],
+)
+def test_a_room_that_ends_without_being_verified_is_founded_again(known: Lobby) -> None:
+    known.hear(RoomHeard(B, announcement("aa", closing=True, sequence=9)), 1)
+    assert 0 in known.without_room(2)
 
 
 def test_a_taken_microjob_is_not_founded_again() -> None:

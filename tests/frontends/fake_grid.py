@@ -142,6 +142,7 @@ class FakeJobs(FakeBoard):
     def __init__(self) -> None:
         super().__init__()
         self.receipts: dict[str, list[bytes]] = {}
+        self.waits_for = ""
 
     def PlanJob(self, request: Any, context: Any) -> Any:
         tiles = self._checked(request.job, context)
@@ -178,6 +179,8 @@ class FakeJobs(FakeBoard):
             self.deliver(job, len(job.sub_blocks()))
         if request.processor == "fail":
             job.state, job.reason = pb.JOB_STATE_FAILED, "the module trapped: unreachable"
+        if self.waits_for:
+            job.state, job.reason = pb.JOB_STATE_PENDING, self.waits_for
         return pb.SubmitJobReply(job=job_id, plan=self.PlanJob(pb.PlanJobRequest(job=request), context))
 
     def deliver(self, job: FakeJob, count: int) -> None:

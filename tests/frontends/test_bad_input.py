@@ -42,6 +42,27 @@ WRONG_OPTIONS = {
     ),
     "shape that contradicts": (["--shape", "3x3"], "has shape 60x80x3, not 3x3; leave --shape out"),
     "unknown verification": (["--verify", "maybe"], "'maybe' is not one of"),
+    "samples of nothing": (
+        ["--verify", "none", "--samples", "10%"],
+        "With --verify none nothing is run again",
+    ),
+    "samples of all": (
+        ["--verify", "full", "--samples", "0.5"],
+        "With --verify full all chunks are run again",
+    ),
+    "samples that are no share": (["--samples", "10"], "'10' is no share of the whole; write 10% or 0.1"),
+    "samples that are none": (["--samples", "0%"], "'0%' is no share of the whole"),
+    "samples that are no number": (["--samples", "some"], "'some' is no share; write 10% or 0.1"),
+    "too many verifiers": (["--verifiers", "12"], "12 is not in the range 1<=x<=11"),
+    "too few members": (["--min-members", "1"], "1 is not in the range 2<=x<=11"),
+    "fewer members than verifiers": (
+        ["--verifiers", "3", "--min-members", "2"],
+        "3 verifiers need a room of as many members: take --min-members 3",
+    ),
+    "verification of an app's work": (
+        ["--processor", "app:thumb", "--verify", "full"],
+        "What an app processes cannot be run again by others",
+    ),
     "too many pixels": (["--pixels-max", "100"], "if you trust it, say --pixels-max 4800"),
 }
 

@@ -74,6 +74,25 @@ def test_submit_hands_everything_on(run: Any, node: FakeNode, tmp_path: Path) ->
     assert (job.request.deadline_ms, job.request.name, job.request.processor) == (1500, "mine", "wasm")
 
 
+def test_a_policy_is_handed_on_whether_its_share_is_written_in_percent_or_not(
+    run: Any, node: FakeNode, tmp_path: Path
+) -> None:
+    given = ["submit", png(tmp_path / "a.png"), "--processor", "invert", "-o", tmp_path / "b.png"]
+    for samples, permille in (("12.5%", 125), ("0.3", 300), (".05", 50), ("100%", 1000), ("1", 1000)):
+        assert run(*given, "--samples", samples, "--verifiers", 2, "--min-members", 3)[0] == 0
+        policy = list(node.service.jobs.values())[-1].request.policy
+        assert (policy.samples_permille, policy.verifiers, policy.min_members) == (permille, 2, 3)
+
+
+def test_submit_says_at_once_what_a_job_without_members_waits_for(
+    run: Any, node: FakeNode, tmp_path: Path
+) -> None:
+    node.service.waits_for = "it waits for two others (--verify none needs none)"
+    _, said, remarks = run("submit", png(tmp_path / "a.png"), "--processor", "slow", "--detach", "--json")
+    assert json.loads(said)["state"] == "pending"
+    assert "The job is pending: it waits for two others (--verify none needs none)." in remarks
+
+
 def test_raw_bytes_go_in_and_out(run: Any, tmp_path: Path) -> None:
     (tmp_path / "a.raw").write_bytes(PIXELS.tobytes())
     given = ["--shape", "60x80x3", "--dtype", "uint8", "--processor", "invert", "-o", tmp_path / "b.raw"]

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import sgnus
+from sgnus.messages.v1 import sgnus_pb2 as pb
 from tests.frontends.fake_node import FakeNode
 
 
@@ -211,6 +212,30 @@ def test_one_number_of_halo_goes_on_space_and_never_on_channels(node: FakeNode) 
     assert list(request.halo) == [2, 2, 0]
 
 
+def test_a_policy_reaches_the_node_as_it_was_asked_for(node: FakeNode) -> None:
+    wishes = {"verify": "sample", "samples": 0.07, "verifiers": 3, "min_members": 4}
+    with connected(node) as grid:
+        job = grid.submit(picture(), processor="invert", **wishes)
+        least = grid.submit(picture(), processor="invert", samples=0.0101)
+    policy = pb.Policy(verify=pb.VERIFY_SAMPLE, samples_permille=70, verifiers=3, min_members=4)
+    assert node.service.jobs[job.id].request.policy == policy
+    assert node.service.jobs[least.id].request.policy.samples_permille == 11, "never less than was asked for"
+
+
+def test_whoever_waits_for_a_job_without_members_is_told_what_for(
+    node: FakeNode, caplog: pytest.LogCaptureFixture
+) -> None:
+    with connected(node) as grid:
+        job = grid.submit(picture(), processor="slow", tile=(32, 32))
+        fake = node.service.jobs[job.id]
+        fake.state, fake.reason = pb.JOB_STATE_PENDING, "it waits for others (--verify none needs none)"
+        node.service.deliver(fake, 1)
+        assert next(iter(job.results())).array.size
+    assert [one.getMessage() for one in caplog.records] == [
+        f"Job {job.id} is pending: it waits for others (--verify none needs none)."
+    ]
+
+
 def test_parameters_verification_and_module_reach_the_node(node: FakeNode) -> None:
     with connected(node) as grid:
         job = grid.submit(
@@ -224,7 +249,7 @@ def test_parameters_verification_and_module_reach_the_node(node: FakeNode) -> No
     assert {one.name: one.value for one in fake.request.parameters} == {"sigma": "2.5", "fast": "true"}
     assert fake.request.processor == "wasm"
     assert fake.module == b"\0asm rest"
-    assert fake.request.policy.verify == 1
+    assert fake.request.policy == pb.Policy(), "the node chooses what was not asked for"
     assert fake.request.edge == 3
 
 
@@ -239,6 +264,21 @@ def test_parameters_verification_and_module_reach_the_node(node: FakeNode) -> No
         ({"halo": -1}, "must be 0 or more"),
         ({"edge": "mirror"}, "no edge mode"),
         ({"verify": "maybe"}, "no verification"),
+        ({"verify": "none", "samples": 0.2}, "With --verify none nothing is run again"),
+        ({"verify": "none", "verifiers": 2}, "With --verify none nothing is run again"),
+        ({"verify": "none", "min_members": 2}, "With --verify none nothing is run again"),
+        ({"verify": "full", "samples": 0.2}, "With --verify full all chunks are run again"),
+        ({"samples": 0.0}, "A share of 0 of the chunks cannot be run again"),
+        ({"samples": 1.5}, "A share of 1.5 of the chunks cannot be run again"),
+        ({"samples": float("nan")}, "A share of nan of the chunks"),
+        ({"verifiers": 0}, "verifiers=0 cannot be"),
+        ({"verifiers": 12}, "1 to 11 verifiers, not 12"),
+        ({"min_members": -1}, "min_members=-1 cannot be"),
+        ({"min_members": 1}, "2 to 11 members, not 1"),
+        ({"min_members": 12}, "2 to 11 members, not 12"),
+        ({"verifiers": 3, "min_members": 2}, "3 verifiers need a room of as many members"),
+        ({"processor": "app:thumb", "verify": "sample"}, "What an app processes cannot be run again"),
+        ({"processor": "app:thumb", "samples": 0.5}, "What an app processes cannot be run again"),
         ({"chunks_per_sub_block": 65}, "not within 1..64"),
         ({"module": b"MZ"}, "no WebAssembly module"),
         ({"module": b"\0asm" + bytes(2**20)}, "over the limit of 1048576 bytes"),

@@ -41,6 +41,7 @@ TERMS = Terms(
     publisher=PUBLISHER.peer_id,
     entry=b"",
     policy=FULL,
+    beacon=PUBLISHER.peer_id,
     beacon_key=b"",
     chunks=40,
     chunks_per_sub_block=2,

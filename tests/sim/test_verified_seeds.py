@@ -47,6 +47,16 @@ def test_another_beacon_than_the_publisher_may_crash_and_stall_like_anybody(firs
     assert not found, f"\n{found}"
 
 
+def test_a_room_that_needs_three_members_gets_them_however_they_split_at_first() -> None:
+    found = complaint([judge(of_three(seed)) for seed in range(6_000, 6_008)])
+    assert not found, f"\n{found}"
+
+
+def of_three(seed: int) -> Setting:
+    """As many members as a room needs, a publisher, and rooms enough for them to split."""
+    return Setting(seed, peers=4, sub_blocks=20, faults=(), faults_ms=0, verify=Verify.SAMPLE, members_min=3)
+
+
 def test_two_liars_who_agree_never_have_an_honest_peer_accused_and_the_job_ends() -> None:
     found = complaint([judge(proved(seed, Verify.FULL, liars=2)) for seed in range(4_000, 4_004)])
     assert not found, f"\n{found}"

@@ -177,7 +177,9 @@ def test_a_corrupt_database_is_set_aside_and_told_and_own_jobs_come_back(tmp_pat
             told = events(grid.job(unfinished.id))
             again = [(one.microjob, one.sub_block) for one in told if isinstance(one, ProcessingStarted)]
             assert again and not set(before) & set(again), "what was delivered is not computed again"
-            assert np.array_equal(grid.submit(picture(3), processor="invert").result(), 255 - picture(3))
+            assert np.array_equal(
+                grid.submit(picture(3), processor="invert", verify="none").result(), 255 - picture(3)
+            )
 
 
 def test_the_command_that_starts_a_node_tells_of_a_corrupt_database(tmp_path: Path) -> None:
@@ -185,7 +187,16 @@ def test_the_command_that_starts_a_node_tells_of_a_corrupt_database(tmp_path: Pa
     assert "corrupt" not in command("node", "start", "--workers", "1", home=home)
     try:
         np.save(tmp_path / "in.npy", picture(2))
-        command("submit", str(tmp_path / "in.npy"), "--processor", "invert", "--detach", home=home)
+        command(
+            "submit",
+            str(tmp_path / "in.npy"),
+            "--processor",
+            "invert",
+            "--verify",
+            "none",
+            "--detach",
+            home=home,
+        )
         (job,) = json.loads(command("job", "list", "--json", home=home))
         command("node", "stop", home=home)
         (home / "sgnus.db").write_bytes(os.urandom(8192))
@@ -263,7 +274,12 @@ def test_a_node_whose_disk_takes_no_more_says_so_and_loses_nothing(tmp_path: Pat
         publisher, _worker = network.add(0, 1)
         with publisher.connect() as grid:
             job = grid.submit(
-                source, module=slow_invert(0.2), tile=(512, 1024), halo=0, chunks_per_sub_block=1
+                source,
+                module=slow_invert(0.2),
+                tile=(512, 1024),
+                halo=0,
+                chunks_per_sub_block=1,
+                verify="none",
             )
             wait_for(lambda: job.progress.delivered >= 2, "some is delivered")
             limits = resource.prlimit(publisher.pid, resource.RLIMIT_FSIZE)

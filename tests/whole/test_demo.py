@@ -108,7 +108,7 @@ def assert_all_gone(seen: set[Process]) -> None:
     )
 
 
-def test_the_demo_survives_two_crashes_and_its_picture_is_exact(
+def test_the_demo_survives_two_crashes_and_a_liar_and_its_picture_is_exact(
     demo: Callable[..., subprocess.Popen[str]], tmp_path: Path
 ) -> None:
     process = demo("--json")
@@ -121,11 +121,26 @@ def test_the_demo_survives_two_crashes_and_its_picture_is_exact(
     assert (found["nodes"], len(found["members_killed"])) == (NODES, 2)
     assert found["sub_blocks"] >= 40 and found["rooms"] == -(-found["sub_blocks"] // 10)
     assert found["takeovers"] >= 1 and found["removals"] >= 1
+    assert found["liar"] not in found["members_killed"]
+    assert found["liars_caught"] == ([found["liar"][-6:]] if found["lies_delivered"] else [])
+    assert (found["receipts"], found["verified"]) == (found["rooms"], True)
     assert found["seconds"] > 0
     assert Path(found["output"]) == tmp_path / "out.png" and (tmp_path / "out.png").stat().st_size > 0
     assert list((tmp_path / "homes").iterdir()) == []
     assert len(seen) >= NODES
     assert_all_gone(seen)
+
+
+def test_a_liar_that_is_believed_spoils_the_picture_and_the_demo_says_so(
+    demo: Callable[..., subprocess.Popen[str]], tmp_path: Path
+) -> None:
+    process = demo("--json", "--no-chaos", "--nodes", "3", "--verify", "none", "--param", "search=3")
+    out, _ = process.communicate(timeout=RUN_S_MAX)
+    words = (tmp_path / "words").read_text()
+    found = json.loads(out.splitlines()[-1])
+    assert found["lies_delivered"] >= 1, "of three nodes each works on some"
+    assert (process.returncode, found["identical"], found["liars_caught"]) == (1, False, [])
+    assert "what the liar delivered was believed (--verify none)" in words
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -162,7 +177,9 @@ def test_wrong_use_ends_with_status_2_and_a_sentence(
         (["--input", str(empty)], "is empty"),
         (["--tile", "512x512"], "sub-blocks"),
         (["--tile", "0x9"], "does not fit"),
-        (["--nodes", "4"], "too few"),
+        (["--nodes", "5"], "take 6 or more, or --no-chaos, --no-liar"),
+        (["--nodes", "3", "--no-chaos"], "take 4 or more"),
+        (["--nodes", "2", "--no-chaos", "--no-liar"], "take 3 or more, or --verify none"),
         (["--processor", "sha256"], "one value a chunk"),
         (["--param", "nonsense=1"], "nonsense"),
     ):

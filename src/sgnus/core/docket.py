@@ -105,8 +105,7 @@ class Docket:
         """Everybody that any proposal seats: who may suspect."""
         found: dict[PeerId, None] = {}
         for key in sorted(self.attempts):
-            proposal = self.attempts[key].sealing.proposal
-            found.update(dict.fromkeys(sealings.seated(self.pen, proposal)))
+            found.update(dict.fromkeys(self.attempts[key].sealing.seats))
         return tuple(found)
 
     def sealed(self) -> list[Sealing]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 
+from sgnus.core.finished import Finished
 from sgnus.core.inputs import JobFacts, RoomHeard
 from sgnus.messages.ids import InstanceId, PeerId
 from sgnus.messages.limits import (
@@ -52,7 +53,7 @@ class Lobby:
     postponed: dict[PeerId, int] = field(default_factory=dict)
     shunned: dict[PeerId, int] = field(default_factory=dict)
     yielded: dict[PeerId, int] = field(default_factory=dict)
-    complete: dict[int, None] = field(default_factory=dict)
+    finished: Finished = field(default_factory=Finished)
 
     def hear(self, heard: RoomHeard, now_ms: int) -> None:
         """Keep the newest announcement of an instance. A host speaks for its own room alone, and has one."""
@@ -60,7 +61,7 @@ class Lobby:
         instance = InstanceId(said.instance)
         known = self.rooms.get(instance)
         if said.closing or (instance, host) in self.ended:
-            self._end(instance, host)
+            self._end(instance, heard, now_ms)
             return
         if said.microjob >= self.facts.microjobs or (known is not None and _is_older(heard, known, now_ms)):
             return
@@ -88,11 +89,13 @@ class Lobby:
         if len(self.postponed) > ROOMS_PER_JOB_MAX:
             del self.postponed[next(iter(self.postponed))]
 
-    def _end(self, instance: InstanceId, host: PeerId) -> None:
+    def _end(self, instance: InstanceId, heard: RoomHeard, now_ms: int) -> None:
         """The host says that its room ended: nobody else can."""
-        known = self.rooms.get(instance)
+        known, host, terms = self.rooms.get(instance), heard.host, self.facts.terms
         if known is not None and known.host == host:
             del self.rooms[instance]
+            if terms is not None and known.announcement.microjob == heard.announcement.microjob:
+                self.finished.hear(host, heard.announcement, terms.policy.min_members, now_ms)
         if (instance, host) not in self.ended:
             self.ended = [*self.ended[-255:], (instance, host)]
 
@@ -127,12 +130,13 @@ class Lobby:
     def without_room(self, now_ms: int) -> list[int]:
         """Open microjobs in which nobody is at work, in an order of our own, so that founders seldom collide."""
         busy = {known.announcement.microjob for known in self.living(now_ms)}
+        busy.update(self.finished.under_way(now_ms))
         free = [n for n in range(self.facts.microjobs) if self.is_open(n) and n not in busy]
         return sorted(free[:256], key=lambda microjob: _order(self.facts.job, microjob, self.me))
 
     def is_open(self, microjob: int) -> bool:
         """Somebody still has to work on it."""
-        return microjob not in self.facts.taken and microjob not in self.complete
+        return microjob not in self.facts.taken and microjob not in self.finished.own
 
     def founding_ms(self, neighbours: tuple[PeerId, ...]) -> int:
         """When it is our turn to found: the first at once, the others after time enough to hear of its room.
@@ -170,7 +174,7 @@ class Lobby:
     def finish(self, instance: InstanceId, microjob: int) -> None:
         """All of this microjob is held, as we know before TAKEN tells."""
         self.rooms.pop(instance, None)
-        self.complete[microjob] = None
+        self.finished.own[microjob] = None
 
     def living(self, now_ms: int) -> list[KnownRoom]:
         """Rooms that were heard of lately, of microjobs that are still open."""

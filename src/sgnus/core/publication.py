@@ -69,6 +69,14 @@ class Court:
     spoken: dict[InstanceId, SignedEnvelope] = field(default_factory=dict)
     banned: dict[PeerId, None] = field(default_factory=dict)
 
+    def is_judge(self, peer: PeerId, microjob: int, instance: InstanceId) -> bool:
+        """Whether `peer` may be drawn in the round of this instance, and so must read inputs: whoever committed to a held
+        result may, also without a seat in the room that ended the microjob.
+        """
+        round_ = self.rounds.get(instance)
+        is_seated = round_ is not None and round_.microjob == microjob and peer in round_.docket.seats()
+        return is_seated and peer not in self.banned
+
 
 @dataclass(slots=True)
 class Publication:

@@ -131,7 +131,7 @@ def begin(node: NodeCore, room: Room, now_ms: int) -> None:
     if terms is None or instance in node.rounds.over or not room.book.is_complete():
         return
     round_ = node.rounds.running.get(instance) or _start(node, terms, room.seat.microjob, instance, now_ms)
-    round_.basis = Basis(room.roster.envelope, room.book.held_envelopes())
+    round_.basis = Basis.of(node.pen, room.roster.envelope, room.book.held_envelopes())
     before = [peer for peer in sorted(room.roster.peers) if peer < node.pen.peer]
     place = 0 if room.host == node.pen.peer else 1 + len(before)
     round_.moments.propose_ms = now_ms + place * PROPOSE_STAGGER_MS
@@ -353,10 +353,13 @@ def _collect(node: NodeCore, round_: Verification) -> None:
 
 
 def _open_again(node: NodeCore, round_: Verification) -> None:
-    """Without a receipt our microjob is one that needs a room."""
+    """Without a receipt our microjob is one that needs a room, unless another instance of it is being verified."""
     lobby = node.jobs.get(round_.docket.terms.job)
+    named = (round_.docket.terms.job, round_.microjob)
+    if any((one.docket.terms.job, one.microjob) == named for one in node.rounds.running.values()):
+        return
     if lobby is not None and round_.microjob not in lobby.facts.taken:
-        lobby.complete.pop(round_.microjob, None)
+        lobby.finished.open_again(round_.microjob)
 
 
 def _publication_of(node: NodeCore, instance: InstanceId) -> Publication | None:

@@ -46,10 +46,11 @@ class Commit:
 
 @dataclass(frozen=True, slots=True)
 class Sealing:
-    """A checked proposal. `members` are those that are drawn from, sorted, with their VRF keys."""
+    """A checked proposal. `seats` has all that it seats, `members` those that are drawn from, sorted, with their VRF keys."""
 
     proposal: Proposal
     envelope: SignedEnvelope
+    seats: tuple[PeerId, ...]
     members: tuple[PeerId, ...]
     keys: tuple[bytes, ...]
     commits: tuple[Commit, ...]
@@ -93,7 +94,8 @@ def read(pen: Pen, terms: Terms, envelope: SignedEnvelope) -> Sealing:
     if len(members) < terms.policy.min_members or PeerId(envelope.author) not in members:
         raise PeerFault("the proposal has too few members, or its author is none of them")
     keys = tuple(seats[peer] for peer in members)
-    return Sealing(proposal, envelope, members, keys, commits, _r_of(pen, terms, proposal, members, keys))
+    r = _r_of(pen, terms, proposal, members, keys)
+    return Sealing(proposal, envelope, tuple(seats), members, keys, commits, r)
 
 
 def seated(pen: Pen, proposal: Proposal) -> tuple[PeerId, ...]:

@@ -25,6 +25,7 @@ from sgnus.messages.v1.types import (
     JoinAnswer,
     JoinReason,
     OnPeerListChanged,
+    RoomAnnouncement,
     RoomJoinStatus,
     VoteRequest,
 )
@@ -48,26 +49,31 @@ def is_seeking(node: NodeCore) -> bool:
         return False
     if node.room is None:
         return bool(node.jobs)
-    return (_is_idle_seat(node, node.room) or _waits_alone(node, node.room)) and bool(node.jobs)
+    return (_is_idle_seat(node, node.room) or _waits_for_others(node, node.room)) and bool(node.jobs)
 
 
-def _waits_alone(node: NodeCore, room: Room) -> bool:
-    """We host a room in which all is done, and nobody else is here to verify it."""
-    alone = room.phase is Phase.HOST and len(room.roster.peers) == 1 and not room.seat.by_app
-    return alone and room.book.is_complete() and moving.waits_for_members(node, room)
+def _waits_for_others(node: NodeCore, room: Room) -> bool:
+    """We host a room in which all is done, and too few are here to verify it."""
+    is_ours = room.phase is Phase.HOST and not room.seat.by_app
+    return is_ours and room.book.is_complete() and moving.waits_for_members(node, room)
 
 
 def _join_others(node: NodeCore, room: Room, now_ms: int) -> None:
-    """Two that wait alone must meet: who has the higher instance goes to the other, and anybody goes where work is. What we
-    did is held; our microjob is for whichever room comes to it.
+    """Rooms that wait for members must meet: the smaller one goes to the larger, of two alike the one with the higher
+    instance, and anybody goes where work is. What we did is held; our microjob is for whichever room comes to it.
     """
-    lobby, here = node.jobs[room.seat.job], room.seat.instance
+    lobby = node.jobs[room.seat.job]
+    here = (-len(room.roster.peers), room.seat.instance)
     rooms = lobby.joinable(now_ms, with_work=True)
-    rooms += [x for x in lobby.joinable(now_ms, with_work=False) if x.announcement.instance < here]
+    rooms += [x for x in lobby.joinable(now_ms, with_work=False) if _size_first(x.announcement) < here]
     if rooms:
         moving.leave(node, CloseReason.EXPIRED, now_ms)
         node.room = None
         asking.ask(node, lobby, rooms[0], now_ms)
+
+
+def _size_first(said: RoomAnnouncement) -> tuple[int, str]:
+    return -said.members, said.instance
 
 
 def seek(node: NodeCore, now_ms: int) -> None:
@@ -82,7 +88,7 @@ def seek(node: NodeCore, now_ms: int) -> None:
     node.search.seek_ms = now_ms + SEEK_MS
     if node.room is None:
         _find_seat(node, now_ms)
-    elif _waits_alone(node, node.room):
+    elif _waits_for_others(node, node.room):
         _join_others(node, node.room, now_ms)
     elif _is_idle_seat(node, node.room) and _has_work_elsewhere(node, now_ms):
         moving.ask_to_go(node, node.room, now_ms)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from sgnus.core import effects as fx
 from sgnus.core.docket import Docket
+from sgnus.core.pen import Pen
 from sgnus.core.sealing import seated_by
 from sgnus.messages.errors import PeerFault
 from sgnus.messages.fields import Message
@@ -19,10 +20,17 @@ from sgnus.messages.v1.types import Opening, SignedEnvelope, SignedKind
 
 @dataclass(frozen=True, slots=True)
 class Basis:
-    """What a member knows of its complete room, enough to propose a seal: nobody's word is needed for it."""
+    """What a member knows of its complete room, enough to propose a seal: nobody's word is needed for it. `seats` follows
+    from the rest: it is asked for at every input, and reading the list takes long.
+    """
 
     list: SignedEnvelope
     held: tuple[SignedEnvelope, ...]
+    seats: tuple[PeerId, ...]
+
+    @staticmethod
+    def of(pen: Pen, listing: SignedEnvelope, held: tuple[SignedEnvelope, ...]) -> Basis:
+        return Basis(listing, held, seated_by(pen, listing, held))
 
 
 @dataclass(slots=True)
@@ -77,7 +85,7 @@ class Verification:
         """All that follow the round but ourselves."""
         peers = dict.fromkeys(self.docket.seats())
         if self.basis is not None:
-            peers.update(dict.fromkeys(seated_by(self.docket.pen, self.basis.list, self.basis.held)))
+            peers.update(dict.fromkeys(self.basis.seats))
         peers.update(dict.fromkeys((self.docket.terms.publisher, self.docket.terms.beacon)))
         return tuple(peer for peer in peers if peer != self.me)
 
@@ -85,7 +93,7 @@ class Verification:
         """Of our own room, as we know it; of a round that others proposed to us, theirs."""
         if self.basis is None:
             return self.docket.seats()
-        return seated_by(self.docket.pen, self.basis.list, self.basis.held)
+        return self.basis.seats
 
     def place(self) -> int:
         """Staggers what anybody may do."""

@@ -164,7 +164,7 @@ class StatusView:
             return "the job expired"
         if self.state(job) is JobState.PENDING:
             if job.terms is not None:
-                return f"it waits for {job.terms.policy.min_members} other nodes, to be verified by; --verify none needs none"
+                return _who_is_missing(job.terms.policy.min_members)
             return "it waits for a node that can process it"
         return ""
 
@@ -176,6 +176,12 @@ class StatusView:
             return True
         alone = others < 1
         return is_app or (alone and not self._parts.options.workers)
+
+
+def _who_is_missing(members: int) -> str:
+    return (
+        f"it waits until {members} other nodes are there to process and verify it (--verify none needs none)"
+    )
 
 
 def _summary(host: PeerId, said: RoomAnnouncement, processor: str) -> RoomSummary:

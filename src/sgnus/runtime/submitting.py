@@ -19,6 +19,7 @@ from sgnus.crypto.digests import digest
 from sgnus.messages.errors import UserFault, WorldFault
 from sgnus.messages.ids import PeerId
 from sgnus.messages.limits import ENTRY_LIFE_MS_MAX, MODULE_BYTES_MAX
+from sgnus.messages.policy import PolicyTerms, settle
 from sgnus.messages.v1.types import (
     Cut,
     JobBody,
@@ -41,8 +42,6 @@ PROFILE: Final = 50
 """wasmtime's major version, with the settings of docs/protocol/processor.md."""
 LIFE_MS: Final = 24 * 3600 * 1000
 DEADLINE_MS: Final = 60_000
-SAMPLES_PERMILLE: Final = 100
-MEMBERS_MIN: Final = 2
 ATTEMPTS_SPACE_BYTES: Final = 64 * 1024 * 1024
 
 
@@ -101,15 +100,14 @@ def plan_request(request: JobRequest, members: int) -> Planned:
 def policy_of(request: JobRequest) -> Policy:
     """How the job is verified: as asked, within what can be. UserFault says what cannot."""
     asked = request.policy
-    if asked.verify in (Verify.NONE, Verify.UNSPECIFIED):
-        return Policy(verify=Verify.NONE, samples_permille=0, verifiers=0, min_members=1)
-    if request.processor.startswith("app:"):
-        raise UserFault("What an app processes cannot be run again by others: submit it with --verify none.")
-    is_full = asked.verify is Verify.FULL
-    permille = 1000 if is_full else (asked.samples_permille or SAMPLES_PERMILLE)
-    members = max(MEMBERS_MIN, asked.min_members)
+    verify = "" if asked.verify is Verify.UNSPECIFIED else asked.verify.name.lower()
+    wanted = PolicyTerms(verify, asked.samples_permille, asked.verifiers, asked.min_members)
+    terms = settle(wanted, is_app=request.processor.startswith("app:"))
     return Policy(
-        verify=asked.verify, samples_permille=permille, verifiers=max(1, asked.verifiers), min_members=members
+        verify=Verify[terms.verify.upper()],
+        samples_permille=terms.samples_permille,
+        verifiers=terms.verifiers,
+        min_members=terms.min_members,
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from sgnus.messages.errors import UserFault
+from sgnus.messages.limits import PROVED_MEMBERS_MIN, ROOM_MEMBERS_MAX
 from sgnus.messages.v1.types import Verify
 from sgnus.sim.run import Verdict, judge, setting_of
 from sgnus.sim.setting import FAULTS, PEERS_MAX, PEERS_MIN, Setting
@@ -47,6 +48,7 @@ def _setting(seed: int, chosen: dict[str, Any]) -> Setting:
         verify=Verify[chosen["verify"].upper()],
         liars=chosen["liars"],
         other_beacon=chosen["other_beacon"],
+        members_min=chosen["min_members"],
     )
 
 
@@ -84,6 +86,13 @@ def _show(verdict: Verdict, *, trace: bool) -> None:
     "--liars", type=click.IntRange(0, PEERS_MAX), default=0, show_default=True, help="Peers that lie."
 )
 @click.option("--other-beacon", is_flag=True, help="The second peer is the job's beacon, and has no seat.")
+@click.option(
+    "--min-members",
+    type=click.IntRange(PROVED_MEMBERS_MIN, ROOM_MEMBERS_MAX),
+    default=PROVED_MEMBERS_MIN,
+    show_default=True,
+    help="Members that a room must have to be verified.",
+)
 @click.option("--trace", is_flag=True, help="Tell every input and effect, also where no law is broken.")
 @click.option("--json", "as_json", is_flag=True, help="One object a seed.")
 @click.pass_context

@@ -221,7 +221,7 @@ def _job_body(setting: Setting, beacon: Peer, address: SignedEnvelope) -> JobBod
             verify=setting.verify,
             samples_permille=100 if is_proved else 0,
             verifiers=1,
-            min_members=2 if is_proved else 1,
+            min_members=setting.members_min if is_proved else 1,
         ),
         beacon=beacon.identity.peer_id if is_proved else None,
         beacon_vrf_key=beacon.pen.vrf_key if is_proved else None,

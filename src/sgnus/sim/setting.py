@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sgnus.messages.limits import PROVED_MEMBERS_MIN
 from sgnus.messages.v1.types import Verify
 
 FAULTS = ("delay", "loss", "duplicate", "break", "crash", "publisher", "part", "pause", "slow", "abandon")
@@ -28,6 +29,7 @@ class Setting:
     verify: Verify = Verify.NONE
     liars: int = 0
     other_beacon: bool = False
+    members_min: int = PROVED_MEMBERS_MIN
 
     @property
     def end_ms(self) -> int:
@@ -39,6 +41,7 @@ class Setting:
         command = f"sgnus sim --seed {self.seed} --peers {self.peers} --sub-blocks {self.sub_blocks} --faults {faults}"
         if self.verify is not Verify.NONE:
             command += f" --verify {self.verify.name.lower()} --liars {self.liars}"
+            command += f" --min-members {self.members_min}"
         if self.other_beacon:
             command += " --other-beacon"
         return command

@@ -54,7 +54,7 @@ def cli() -> None:
 
     \b
     Examples:
-      sgnus submit photo.png --processor sobel --tile 256x256 --halo 1 -o edges.png
+      sgnus submit photo.png --processor sobel --tile 256x256 --verify none -o edges.png
       sgnus network create lab
       sgnus node start
       sgnus job list

@@ -10,6 +10,7 @@ import click
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 INTEGER = re.compile(r"[+-]?\d{1,18}")
+DECIMAL = re.compile(r"(\d{1,9}(?:\.\d{1,9})?|\.\d{1,9})\s*(%?)")
 
 
 class Sizes(click.ParamType[tuple[int, ...]]):
@@ -44,8 +45,26 @@ class NamedValue(click.ParamType[tuple[str, str]]):
         return name, content
 
 
+class Share(click.ParamType[float]):
+    """10% or 0.1."""
+
+    name = "share"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        if isinstance(value, float):
+            return value
+        written = DECIMAL.fullmatch(str(value).strip())
+        if written is None:
+            self.fail(f"{value!r} is no share; write 10% or 0.1", param, ctx)
+        share = float(written[1]) / (100 if written[2] else 1)
+        if not 0 < share <= 1:
+            self.fail(f"{value!r} is no share of the whole; write 10% or 0.1", param, ctx)
+        return share
+
+
 SIZES = Sizes()
 NAMED_VALUE = NamedValue()
+SHARE = Share()
 
 
 def common(command: Command) -> Command:

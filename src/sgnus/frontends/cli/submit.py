@@ -11,7 +11,7 @@ import click
 
 from sgnus.frontends.cli.collecting import collect, how_to_collect, until_broken_off
 from sgnus.frontends.cli.meter import Meter
-from sgnus.frontends.cli.options import NAMED_VALUE, SIZES, Command, common
+from sgnus.frontends.cli.options import NAMED_VALUE, SHARE, SIZES, Command, common
 from sgnus.frontends.cli.saying import answer_json, count, facts, plain, remark, shape, size
 from sgnus.messages.errors import UserFault
 
@@ -69,9 +69,26 @@ JOB_OPTIONS = (
     click.option(
         "--verify",
         type=click.Choice(["none", "sample", "full"]),
-        default="none",
-        show_default=True,
-        help="Proof by other members: sample runs a tenth of the chunks again, full all; needs two others.",
+        help="Proof by other members: sample runs a tenth of the chunks again, full all. Both need two nodes beside this one:"
+        " alone, say none. [default: sample; none for app:]",
+    ),
+    click.option(
+        "--samples",
+        type=SHARE,
+        metavar="SHARE",
+        help="How much sample runs again, as 20% or 0.2. [default: 10%]",
+    ),
+    click.option(
+        "--verifiers",
+        type=click.IntRange(1, 11),
+        metavar="K",
+        help="Members that the samples are dealt to. [default: 1]",
+    ),
+    click.option(
+        "--min-members",
+        type=click.IntRange(2, 11),
+        metavar="N",
+        help="Members that a room must have to be verified. [default: 2, or K]",
     ),
 )
 INPUT_OPTIONS = (
@@ -123,9 +140,10 @@ def submit(
 
     \b
     Examples:
-      sgnus submit photo.png --processor sobel --tile 256x256 --halo 1 -o edges.png
+      sgnus submit photo.png --processor sobel --tile 256x256 --verify none -o edges.png
       sgnus submit photo.jpg --processor gaussian-blur --param sigma=3 -o soft.tif
       sgnus submit scan.raw --shape 4096x4096 --dtype uint16 --processor invert -o out.npy
+      sgnus submit photo.png --processor sobel --samples 20% --verifiers 3 -o proved.png
       sgnus submit photo.png --processor wasm:mine.wasm -o out.png --dry-run
     """
     from sgnus.frontends.files.inputs import open_input
@@ -233,8 +251,11 @@ def _collect(job: Job, begun: OutputFile, plan: Plan, as_json: bool) -> int:
 def _detach(grid: Grid, source: InputFile, wishes: dict[str, Any], *, home: str | None, as_json: bool) -> int:
     job = _upload(grid, source, wishes, as_json)
     command = how_to_collect(job.id, "OUT", home)
+    status = job.status()
+    if status.state == "pending":
+        remark(f"The job is pending: {status.reason}.")
     if as_json:
-        answer_json({"job": job.id, "state": job.state, "reattach": command})
+        answer_json({"job": job.id, "state": status.state, "reattach": command})
     else:
         click.echo(job.id)
         remark(f"The job is on its way. Get its results with:\n  {command}")

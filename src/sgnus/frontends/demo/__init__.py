@@ -1,4 +1,4 @@
-"""`sgnus demo`: a private network of real nodes on loopback, a photograph, and two crashes."""
+"""`sgnus demo`: a private network of real nodes on loopback, a photograph, two crashes, and a liar."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import click
 
 if TYPE_CHECKING:
     from sgnus.frontends.demo.options import DemoOptions
-    from sgnus.frontends.demo.running import Outcome
+    from sgnus.frontends.demo.outcome import Outcome
     from sgnus.frontends.demo.showing import Screen
     from sgnus.frontends.files.inputs import Array
 
@@ -37,7 +37,8 @@ def main(arguments: list[str]) -> int:
 
 def _run(options: DemoOptions) -> int:
     from sgnus.frontends.demo.options import tile_of
-    from sgnus.frontends.demo.running import checked_source, report, rows
+    from sgnus.frontends.demo.outcome import failures, report, rows
+    from sgnus.frontends.demo.running import checked_source
     from sgnus.frontends.demo.showing import Screen
     from sgnus.frontends.files.outputs import check_place
 
@@ -55,10 +56,10 @@ def _run(options: DemoOptions) -> int:
     screen.table(rows(found))
     if options.as_json:
         sys.stdout.write(json.dumps(found) + "\n")
-    has_failed = not found["identical"] or (options.has_chaos and not found["takeovers"])
-    if options.has_chaos and not found["takeovers"]:
-        screen.say("no host was killed whose room went on, so nobody took over: this run shows nothing")
-    return FAILED if has_failed else 0
+    wrong = failures(options, outcome)
+    for sentence in wrong:
+        screen.say(sentence)
+    return FAILED if wrong else 0
 
 
 async def _until_signalled(options: DemoOptions, source: Array, screen: Screen) -> Outcome:

@@ -1,4 +1,4 @@
-"""A process of the demo that dies with it: `python -m sgnus.frontends.demo.guarded PARENT node|reference ...`.
+"""A process of the demo that dies with it: `python -m sgnus.frontends.demo.guarded PARENT node|liar|reference ...`.
 
 The kernel ends this process when the demo's ends, whatever ended it (PR_SET_PDEATHSIG follows the thread that started us,
 which is the demo's main thread). What is heavy is imported before the node is told its address to begin with, so that
@@ -25,7 +25,13 @@ def main(arguments: Sequence[str]) -> int:
     """Bind our life to `arguments[0]`'s, then run as a node or compute the reference."""
     parent, part, *rest = arguments
     _die_with(int(parent))
-    return _node() if part == "node" else _reference(rest)
+    if part == "reference":
+        return _reference(rest)
+    if part == "liar":
+        from sgnus.frontends.demo.liar import lie
+
+        lie()
+    return _node()
 
 
 def _die_with(parent: int) -> None:

@@ -42,16 +42,21 @@ class DemoNode:
 
 @dataclass(slots=True)
 class Fleet:
-    """A private network of `count` nodes below `folder`; the first one publishes."""
+    """A private network of `count` nodes below `folder`; the first one publishes, the last one may lie."""
 
     folder: Path
     count: int
+    has_liar: bool = False
     nodes: list[DemoNode] = field(default_factory=list)
     children: dict[int, None] = field(default_factory=dict)
 
     @property
     def publisher(self) -> DemoNode:
         return self.nodes[0]
+
+    @property
+    def liar(self) -> DemoNode | None:
+        return self.nodes[-1] if self.has_liar else None
 
     def living(self) -> dict[str, DemoNode]:
         """The nodes whose processes run, by peer id."""
@@ -92,7 +97,8 @@ class Fleet:
         home = self.folder / f"node-{number:02}"
         home.mkdir(mode=0o700)
         with (home / "node.log").open("wb") as log:
-            process = await start_guarded(["node"], log, talks=True)
+            part = "liar" if self.has_liar and number == self.count - 1 else "node"
+            process = await start_guarded([part], log, talks=True)
         return DemoNode(number, home, process)
 
     async def _run(self, node: DemoNode, network: Path, bootstrap: Sequence[str]) -> None:

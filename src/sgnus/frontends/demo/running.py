@@ -1,4 +1,4 @@
-"""The demo's course: start the nodes, submit, kill two, collect, compare, and leave nothing behind."""
+"""The demo's course: start the nodes, submit, kill two, collect, check, compare, and leave nothing behind."""
 
 from __future__ import annotations
 
@@ -8,19 +8,20 @@ import shutil
 import tempfile
 from asyncio.subprocess import Process
 from contextlib import aclosing
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import sgnus.aio
 from sgnus.frontends.cli.saying import count
 from sgnus.frontends.demo.chaos import Chaos, Role
+from sgnus.frontends.demo.evidence import Evidence
 from sgnus.frontends.demo.nodes import Fleet, end_all, start_guarded
 from sgnus.frontends.demo.options import DemoOptions, tile_of
+from sgnus.frontends.demo.outcome import Outcome
 from sgnus.frontends.demo.showing import Screen
 from sgnus.frontends.files.inputs import open_input
 from sgnus.frontends.files.outputs import OutputFile
-from sgnus.frontends.sdk.views import HostChanged, JobStatus
+from sgnus.frontends.sdk.views import HostChanged
 from sgnus.messages.errors import UserFault, WorldFault
 from sgnus.messages.limits import SUB_BLOCKS_PER_MICROJOB
 from sgnus.runtime import reference
@@ -29,20 +30,10 @@ if TYPE_CHECKING:
     from sgnus.frontends.files.inputs import Array
 
 PEERS_S_MAX: Final = 30.0
-JOB_S_MAX: Final = 300.0
+JOB_S_MAX: Final = 240.0
 REFERENCE_S_MAX: Final = 300.0
 POLL_S: Final = 0.05
-
-
-@dataclass(slots=True)
-class Outcome:
-    """What is reported in the end."""
-
-    identical: bool
-    status: JobStatus
-    chaos: Chaos
-    bytes: int
-    job_seconds: float
+STORY_S: Final = 0.5
 
 
 class Demo:
@@ -53,7 +44,8 @@ class Demo:
         self.source = source
         self.screen = screen
         self.folder = Path(tempfile.mkdtemp(prefix="sgnus-demo-"))
-        self.fleet = Fleet(self.folder, options.nodes)
+        self.fleet = Fleet(self.folder, options.nodes, has_liar=options.has_liar)
+        self.evidence = Evidence()
         self._reference: Process | None = None
         self._hosted: dict[int, None] = {}
 
@@ -71,6 +63,9 @@ class Demo:
         await self.fleet.start(self._on_ready)
         await self._start_reference()
         publisher = self.fleet.publisher
+        if self.fleet.liar is not None:
+            self.evidence.liar = self.fleet.liar.peer
+            screen.say(f"one of them lies: whatever {_short(self.evidence.liar)} works on comes out false")
         async with sgnus.aio.connect(publisher.home, start=False) as grid:
             await self._wait_for_peers(grid)
             began = screen.seconds
@@ -80,6 +75,7 @@ class Demo:
                 tile=tile_of(options, self.source.shape),
                 parameters=options.parameters,
                 chunks_per_sub_block=1,
+                verify=options.verify,
                 name=options.input.name[:128],
             )
             status = await job.status()
@@ -91,21 +87,31 @@ class Demo:
             options.output.parent.mkdir(parents=True, exist_ok=True)
             output = OutputFile(options.output, status.output.shape, status.output.dtype)
             try:
-                async with asyncio.timeout(JOB_S_MAX), asyncio.TaskGroup() as tasks:
-                    tasks.create_task(self._follow(job, chaos))
-                    result = tasks.create_task(job.result(out=output.array))
+                await self._collect(job, chaos, output)
                 job_seconds = screen.seconds - began
                 status = await job.status()
-                written = result.result().tobytes()
+                await asyncio.to_thread(self.evidence.check, job.id, status.microjobs, await job.receipts())
+                written = output.array.tobytes()
                 output.finish()
             finally:
                 output.discard()
-        if options.keep:
-            await self._keep_stories(job.id)
         screen.say(f"all results are here {job_seconds:.1f} s after submission; comparing with one process")
         # The nodes have done their part: what they would still use is the reference's.
         _, identical = await asyncio.gather(self.fleet.stop(), self._is_identical(written))
-        return Outcome(identical, status, chaos, len(written), job_seconds)
+        return Outcome(identical, status, chaos, self.evidence, len(written), job_seconds)
+
+    async def _collect(self, job: sgnus.aio.Job, chaos: Chaos, output: OutputFile) -> None:
+        """The whole job, into the output's array. WorldFault if it does not end in time."""
+        try:
+            async with asyncio.timeout(JOB_S_MAX), asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._follow(job, chaos))
+                tasks.create_task(self._watch(job))
+                tasks.create_task(job.result(out=output.array))
+        except TimeoutError as error:
+            raise WorldFault(f"The job did not end within {JOB_S_MAX:g} s.") from error
+        finally:
+            if self.options.keep:
+                await self._keep_stories(job.id)
 
     def _on_ready(self, ready: int) -> None:
         if ready in (1, self.options.nodes):
@@ -128,11 +134,25 @@ class Demo:
             async for event in events:
                 before = chaos.takeovers
                 chaos.see(event)
+                self.evidence.see(event)
                 if isinstance(event, HostChanged):
                     self._tell_host(event, chaos.takeovers > before)
                 self.screen.delivered(chaos.delivered, total, len(chaos.rooms))
                 if self.options.has_chaos:
                     self._kill_next(chaos)
+
+    async def _watch(self, job: sgnus.aio.Job) -> None:
+        """Tell what the publisher finds out about liars, and which microjobs are verified, until the job has ended."""
+        taken, has_ended = 0, False
+        while not has_ended:
+            status = await job.status()
+            has_ended = status.has_ended
+            for peer in self.evidence.read(await job.story()):
+                self.screen.say(f"..{peer} is caught: it {self.evidence.convicted[peer]}")
+            if status.taken > taken and self.options.verify != "none":
+                taken = status.taken
+                self.screen.say(f"{taken} of {count(status.microjobs, 'microjob')} verified")
+            await asyncio.sleep(STORY_S)
 
     def _tell_host(self, event: HostChanged, is_takeover: bool) -> None:
         """Each room's first host, and who takes over. A room that is founded a second time is no news."""
@@ -143,7 +163,8 @@ class Demo:
             self.screen.say(f"{_short(event.host)} hosts room {event.microjob}")
 
     def _kill_next(self, chaos: Chaos) -> None:
-        victim = chaos.next_victim(self.fleet.living())
+        # Not the liar: a liar that dies is not caught.
+        victim = chaos.next_victim([peer for peer in self.fleet.living() if peer != self.evidence.liar])
         if victim is None:
             return
         self.fleet.kill(victim.peer)
@@ -193,43 +214,6 @@ class Demo:
             self.screen.say(f"homes and logs of the nodes are kept in {self.folder}")
         else:
             await asyncio.to_thread(shutil.rmtree, self.folder, ignore_errors=True)
-
-
-def report(options: DemoOptions, outcome: Outcome, seconds: float) -> dict[str, Any]:
-    """The object of `--json`."""
-    status, chaos = outcome.status, outcome.chaos
-    return {
-        "identical": outcome.identical,
-        "nodes": options.nodes,
-        "rooms": status.microjobs,
-        "sub_blocks": status.sub_blocks,
-        "takeovers": status.takeovers,
-        "removals": chaos.removals,
-        "seconds": round(seconds, 2),
-        "output": str(options.output.absolute()),
-        "input": str(options.input.absolute()),
-        "members_killed": [victim.peer for victim in chaos.victims],
-        "rooms_founded": len(chaos.rooms),
-        "bytes": outcome.bytes,
-        "job_seconds": round(outcome.job_seconds, 2),
-        "job": status.job,
-    }
-
-
-def rows(report: dict[str, Any]) -> list[tuple[str, str]]:
-    """The table at the end."""
-    return [
-        ("rooms", str(report["rooms"])),
-        ("sub-blocks", str(report["sub_blocks"])),
-        ("members", f"{report['nodes']}, of whom {len(report['members_killed'])} were killed"),
-        ("take-overs", str(report["takeovers"])),
-        ("removals", str(report["removals"])),
-        ("bytes of the result", f"{report['bytes']:,}"),
-        ("seconds", f"{report['seconds']:.1f}, of which the job {report['job_seconds']:.1f}"),
-        ("input", report["input"]),
-        ("output", report["output"]),
-        ("identical to one process", "yes, byte for byte" if report["identical"] else "NO"),
-    ]
 
 
 def checked_source(options: DemoOptions) -> Array:

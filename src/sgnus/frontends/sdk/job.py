@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Final
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from sgnus.frontends.sdk.tiles import Delivery, Tile
 
 PATIENCE_S: Final = 60.0
+LOG: Final = logging.getLogger("sgnus.job")
 
 
 class Job:
@@ -65,6 +67,7 @@ class Job:
         """Wait until the job has ended, however it ends. TimeoutError after `timeout` seconds."""
         async with asyncio.timeout(timeout):
             patience = Patience(self._patience_s)
+            _warn_of_waiting(await self._patient_status(patience))
             while not (status := await self._patient_status(patience)).has_ended:
                 async with aclosing(self.events(follow=True)) as events:
                     async for event in events:
@@ -106,7 +109,9 @@ class Job:
     async def deliveries(self, after: int = 0, provisional: bool = False) -> AsyncGenerator[Delivery, None]:
         """Like `results`, a sub-block at a time, from the cursor `after` on: what an app keeps to resume later."""
         patience = Patience(self._patience_s)
-        dtype = (await self._patient_status(patience)).output.dtype
+        status = await self._patient_status(patience)
+        _warn_of_waiting(status)
+        dtype = status.output.dtype
         while True:
             request = sgnus_pb2.StreamResultsRequest(job=self.id, after=after, provisional=provisional)
             try:
@@ -158,6 +163,14 @@ class Job:
                 return await self.status()
             except WorldFault as fault:
                 await patience.wait(fault)
+
+
+def _warn_of_waiting(status: JobStatus) -> None:
+    """Whoever begins to wait is told what for: nothing may come for as long as the job lives. Without logging set up,
+    Python writes it to standard error.
+    """
+    if status.state == "pending":
+        LOG.warning("Job %s is pending: %s.", status.job, status.reason)
 
 
 def _is_complete(status: JobStatus) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -11,13 +12,11 @@ from typing import Any, Final
 from sgnus.frontends.sdk.geometry import Chunk, check_shape, spread_halo, spread_tile
 from sgnus.messages.errors import UserFault
 from sgnus.messages.limits import CHUNKS_PER_SUB_BLOCK_MAX, MODULE_BYTES_MAX
+from sgnus.messages.policy import PERMILLE, PolicyTerms, settle
 from sgnus.messages.v1 import sgnus_pb2
 
 EDGES: Final = {"reflect": 1, "nearest": 2, "wrap": 3, "constant": 4}
 VERIFY: Final = {"none": 1, "sample": 2, "full": 3}
-SAMPLES_PERMILLE: Final = 100
-VERIFIERS: Final = 1
-MEMBERS_MIN_PROVED: Final = 2
 WASM_MAGIC: Final = b"\0asm"
 NAME_CHARACTERS_MAX: Final = 128
 
@@ -31,6 +30,10 @@ class JobWish:
     module or app whose outputs differ from its inputs. `deadline_ms`: how long a member may take for a sub-block;
     a chunk is abandoned after 3 times that, at least 2 s and at most 60 s. `lifetime_ms`: until the job expires.
     `explicit`: pairs of input and output `Chunk` instead of tiles.
+
+    `verify`: none, sample or full; sample by default, none for what an app processes. `samples`: the share of the chunks
+    that is run again, above 0 and up to 1 (0.1 by default), rounded up to a thousandth. `verifiers`: how many members
+    these are dealt to, 1 to 11. `min_members`: how many a room must have, 2 to 11; by default 2, or as many as verifiers.
     """
 
     processor: str = ""
@@ -39,7 +42,10 @@ class JobWish:
     edge: str = "reflect"
     name: str = ""
     parameters: Mapping[str, Any] = field(default_factory=dict)
-    verify: str = "none"
+    verify: str | None = None
+    samples: float | None = None
+    verifiers: int | None = None
+    min_members: int | None = None
     module: str | os.PathLike[str] | bytes | None = None
     output_dtype: str | None = None
     output_chunk_bytes: int | None = None
@@ -74,7 +80,7 @@ def job_request(wish: JobWish, shape: Sequence[int], dtype: str) -> Any:
         edge=EDGES[wish.edge],
         chunks_per_sub_block=wish.chunks_per_sub_block,
         deadline_ms=wish.deadline_ms,
-        policy=_policy(wish.verify),
+        policy=_policy(wish),
         lifetime_ms=wish.lifetime_ms,
     )
     if wish.output_dtype or wish.output_chunk_bytes:
@@ -124,7 +130,7 @@ def _check(wish: JobWish) -> None:
         raise UserFault("No processor was named; give one such as processor='sobel', or a module.")
     if wish.edge not in EDGES:
         raise UserFault(f"There is no edge mode {wish.edge!r}; take one of {', '.join(EDGES)}.")
-    if wish.verify not in VERIFY:
+    if wish.verify is not None and wish.verify not in VERIFY:
         raise UserFault(f"There is no verification {wish.verify!r}; take one of {', '.join(VERIFY)}.")
     if not 0 <= wish.chunks_per_sub_block <= CHUNKS_PER_SUB_BLOCK_MAX:
         raise UserFault(
@@ -153,10 +159,27 @@ def _text(value: Any) -> str:
     return str(value)
 
 
-def _policy(verify: str) -> Any:
-    if verify == "none":
-        return sgnus_pb2.Policy(verify=VERIFY[verify], samples_permille=0, verifiers=0, min_members=1)
-    permille = 1000 if verify == "full" else SAMPLES_PERMILLE
+def _policy(wish: JobWish) -> Any:
+    """What was wished for, checked; the node fills in what was not."""
+    for name, value in (("verifiers", wish.verifiers), ("min_members", wish.min_members)):
+        if value is not None and value < 1:
+            raise UserFault(f"{name}={value} cannot be; leave it out for the usual number.")
+    permille = 0 if wish.samples is None else permille_of(wish.samples)
+    asked = PolicyTerms(wish.verify or "", permille, wish.verifiers or 0, wish.min_members or 0)
+    settle(asked, is_app=wish.module is None and wish.processor.startswith("app:"))
     return sgnus_pb2.Policy(
-        verify=VERIFY[verify], samples_permille=permille, verifiers=VERIFIERS, min_members=MEMBERS_MIN_PROVED
+        verify=VERIFY.get(asked.verify, 0),
+        samples_permille=asked.samples_permille,
+        verifiers=asked.verifiers,
+        min_members=asked.min_members,
     )
+
+
+def permille_of(share: float) -> int:
+    """A share of the chunks in thousandths, rounded up: what is run again is never less than was asked for."""
+    if not 0 < share <= 1:
+        raise UserFault(
+            f"A share of {share:g} of the chunks cannot be run again; take more than 0 and at most 1, such as 0.1 (10%)."
+        )
+    # 0.07 * 1000 is a little more than 70.
+    return max(1, math.ceil(round(share * PERMILLE, 6)))

@@ -418,7 +418,10 @@ class ExplicitChunks(Message):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy(Message):
-    """The job's choices for verification."""
+    """The job's choices for verification. In a request, what is 0 or unspecified is chosen by the node:
+    sample (none for what an app processes), 100 permille, 1 verifier, and 2 members, or as many as
+    verifiers.
+    """
 
     verify: Verify
     samples_permille: int
