@@ -253,7 +253,7 @@ TERMS = Terms(
     publisher=A,
     entry=b"",
     policy=Policy(verify=Verify.SAMPLE, samples_permille=100, verifiers=1, min_members=2),
-    beacon=PUBLISHER,
+    beacon=A,
     beacon_key=bytes(32),
     chunks=25,
     chunks_per_sub_block=1,
