@@ -39,6 +39,7 @@ class Since:
     revealed_ms: dict[bytes, int] = field(default_factory=dict)
     judged_ms: int | None = None
     proven_ms: int | None = None
+    receipt_ms: int | None = None
 
 
 @dataclass(slots=True)

@@ -139,6 +139,8 @@ class OutputsStored:
     root: bytes
     record: SignedEnvelope | None = None
     opening: Opening | None = None
+    recheck: tuple[int, ...] = ()
+    """The chunks that our private dice chose to be run again here, rising."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +177,17 @@ class Reexecuted:
     """Chunks were run again here, for the round of `instance`: their digests end to end, or None if they could not be run."""
 
     instance: InstanceId
+    chunks: tuple[int, ...]
+    digests: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Rechecked:
+    """Chunks of a result that we hold were run again here: their digests end to end, or None if they give none."""
+
+    job: BlockId
+    microjob: int
+    sub_block: int
     chunks: tuple[int, ...]
     digests: bytes | None
 
@@ -228,6 +241,7 @@ Input = (
     | HeldLoaded
     | PublisherRan
     | Reexecuted
+    | Rechecked
     | AppJoins
     | AppHosts
     | AppLeaves

@@ -11,10 +11,10 @@ from sgnus.core import effects as fx
 from sgnus.core import inputs as ins
 from sgnus.core.arbiter import Arbitration, Guilt
 from sgnus.core.docket import Docket, RoundId
-from sgnus.core.publication import Publication
+from sgnus.core.publication import Publication, Shelf
 from sgnus.crypto.merkle import split_digests
 from sgnus.messages.ids import InstanceId, PeerId
-from sgnus.messages.limits import ROUNDS_AT_ONCE_MAX, ROUNDS_PER_MICROJOB_MAX
+from sgnus.messages.limits import RECHECK_WAIT_MS, ROUNDS_AT_ONCE_MAX, ROUNDS_PER_MICROJOB_MAX
 from sgnus.messages.v1.types import CloseReason, Held, RoomClosed, SignedEnvelope, SignedKind
 
 
@@ -36,6 +36,7 @@ def propose(own: Publication, envelope: SignedEnvelope, now_ms: int) -> None:
     docket = Docket(own.pen, terms, RoundId(instance, proposal.round))
     before = own.court.spoken.get(instance)
     own.court.rounds[instance] = Arbitration(docket, proposal.microjob, now_ms, shelf.openings, before)
+    own.tell(f"{_room(proposal.microjob, instance)}: {checked.proposer[-6:]} proposes to verify it")
 
 
 def _make_room(own: Publication, microjob: int) -> None:
@@ -51,13 +52,13 @@ def hear(own: Publication, instance: InstanceId, envelope: SignedEnvelope, now_m
     try:
         arbiter.hear(arbitration, envelope, now_ms)
     finally:
-        _settle(own, instance)
+        settle(own, instance, now_ms)
 
 
 def take_receipt(own: Publication, instance: InstanceId, data: bytes, now_ms: int) -> None:
     """A member brings the receipt. Faults: PeerFault."""
     arbiter.take_receipt(own.court.rounds[instance], data)
-    _settle(own, instance)
+    settle(own, instance, now_ms)
 
 
 def tick(own: Publication, now_ms: int) -> None:
@@ -67,11 +68,11 @@ def tick(own: Publication, now_ms: int) -> None:
         if arbitration is None:
             continue  # Another round of its microjob just ended it.
         if arbitration.is_late(now_ms):
-            own.tell(f"verification of room {arbitration.microjob}/{instance[:8]} came to no end")
-            _open_again(own, arbitration.microjob)
+            own.tell(f"{_room(arbitration.microjob, instance)}: its verification came to no end")
+            open_again(own, arbitration.microjob)
             continue
         arbiter.advance(arbitration, now_ms)
-        _settle(own, instance)
+        settle(own, instance, now_ms)
 
 
 def examined(own: Publication, given: ins.Reexecuted, now_ms: int) -> None:
@@ -86,27 +87,56 @@ def examined(own: Publication, given: ins.Reexecuted, now_ms: int) -> None:
     ended = {arbitration.microjob: None} if guilty else {}
     for guilt in guilty:
         _accuse(own, arbitration, guilt)
-        ended.update(dict.fromkeys(_void(own, guilt.peer)))
+        ended.update(dict.fromkeys(void(own, guilt.peer)))
     for microjob in ended:
-        _open_again(own, microjob)
+        open_again(own, microjob)
 
 
-def _settle(own: Publication, instance: InstanceId) -> None:
-    """Take a round's effects, and the microjob if its receipt is here."""
+def settle(own: Publication, instance: InstanceId, now_ms: int) -> None:
+    """Take a round's effects, and the microjob if its receipt is here, and no result of it is being run again by us."""
     arbitration = own.court.rounds[instance]
     own.out += arbitration.out
     arbitration.out = []
     if arbitration.docket.spoken is not None:
+        if own.court.spoken.get(instance) != arbitration.docket.spoken.envelope:
+            _tell_drawn(own, arbitration, instance)
         own.court.spoken[instance] = arbitration.docket.spoken.envelope
     shelf = own.shelf(arbitration.microjob)
-    if arbitration.receipt is None or shelf.taken:
+    if arbitration.receipt is None or shelf.taken or _waits(shelf, arbitration, now_ms):
         return
     data, microjob = arbitration.receipt, arbitration.microjob
     own.out.append(fx.Persist("receipt", f"{own.facts.job}/{microjob}", data))
     own.take(microjob, receipt.digest_of(data))
+    own.tell(f"{_room(microjob, instance)}: its receipt is here and right; the microjob is taken")
     for name in [name for name, one in own.court.rounds.items() if one.microjob == microjob]:
         del own.court.rounds[name]
         own.court.spoken.pop(name, None)
+
+
+def _waits(shelf: Shelf, arbitration: Arbitration, now_ms: int) -> bool:
+    """A receipt waits for what we run again ourselves, but not for long."""
+    if not shelf.rechecks:
+        return False
+    if arbitration.since.receipt_ms is None:
+        arbitration.since.receipt_ms = now_ms
+    return now_ms - arbitration.since.receipt_ms < RECHECK_WAIT_MS
+
+
+def _tell_drawn(own: Publication, arbitration: Arbitration, instance: InstanceId) -> None:
+    """Who checks how much, when the beacon has spoken."""
+    dealt, spoken = findings.drawn(arbitration.docket), arbitration.docket.spoken
+    if dealt is None or spoken is None:
+        return
+    drawn = ", ".join(f"{peer[-6:]} checks {len(chunks)}" for peer, chunks in dealt.dues.items())
+    own.tell(
+        f"{_room(arbitration.microjob, instance)}: the beacon has spoken over {len(spoken.revealed)} reveals; "
+        f"of {len(dealt.samples)} samples {drawn or 'nobody checks any'}"
+    )
+
+
+def _room(microjob: int, instance: InstanceId) -> str:
+    """How stories name a room."""
+    return f"room {microjob}/{instance[:8]}"
 
 
 def _accuse(own: Publication, arbitration: Arbitration, guilt: Guilt) -> None:
@@ -130,7 +160,7 @@ def _accuse(own: Publication, arbitration: Arbitration, guilt: Guilt) -> None:
     )
 
 
-def _void(own: Publication, guilty: PeerId) -> list[int]:
+def void(own: Publication, guilty: PeerId) -> list[int]:
     """All that the guilty delivered is done again, but for what a receipt verifies. Returns the microjobs that are concerned."""
     concerned: dict[int, None] = {}
     for microjob, shelf in sorted(own.shelves.items()):
@@ -140,6 +170,7 @@ def _void(own: Publication, guilty: PeerId) -> list[int]:
             concerned[microjob] = None
             del shelf.held[number]
             shelf.openings.pop(number, None)
+            shelf.rechecks.pop(number, None)
             shelf.turns[number] = shelf.turns.get(number, 0) + 1
             key = f"{own.facts.job}/{microjob}/{number}"
             own.out.append(fx.Persist("turn", key, shelf.turns[number].to_bytes(4, "big")))
@@ -152,7 +183,7 @@ def _member_of(own: Publication, envelope: SignedEnvelope) -> str:
     return own.pen.open(envelope, SignedKind.HELD, Held).member
 
 
-def _open_again(own: Publication, microjob: int) -> None:
+def open_again(own: Publication, microjob: int) -> None:
     """Rooms and rounds of the microjob end without a receipt: it is for another room."""
     shelf = own.shelf(microjob)
     told: dict[InstanceId, dict[PeerId, None]] = {}

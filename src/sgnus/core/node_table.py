@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from sgnus.core import app_seats, moving, observing, rounds, seeking
+from sgnus.core import app_seats, moving, observing, rechecking, rounds, seeking
 from sgnus.core import effects as fx
 from sgnus.core import inputs as ins
 from sgnus.core.lobby import Lobby
@@ -192,6 +192,12 @@ def _of_publication(node: NodeCore, given: Any, _now_ms: int) -> None:
     node.to_publication(publication, _PUBLICATION[type(given)], given)
 
 
+def _rechecked(node: NodeCore, given: ins.Rechecked, now_ms: int) -> None:
+    own = node.publications.get(given.job)
+    if own is not None:
+        node.to_publication(own, rechecking.rechecked, given, now_ms)
+
+
 def _tick(node: NodeCore, given: ins.Tick, now_ms: int) -> None:
     node.to_room(node.pen.peer, given, now_ms)
     rounds.tick(node, now_ms)
@@ -237,7 +243,7 @@ _OBSERVED: Final[dict[type, Callable[..., None]]] = {
     SubBlockAbandoned: observing.see_abandoned,
 }
 _PUBLICATION: Final[dict[type, Callable[..., None]]] = {
-    ins.OutputsStored: Publication.store,
+    ins.OutputsStored: rechecking.store,
     ins.HeldLoaded: Publication.load,
     ins.PublisherRan: Publication.ran,
 }
@@ -255,6 +261,7 @@ ROUTES: Final[dict[type, Callable[[Any, Any, int], None]]] = {
     ins.OutputsStored: _of_publication,
     ins.HeldLoaded: _of_publication,
     ins.PublisherRan: _of_publication,
+    ins.Rechecked: _rechecked,
     ins.Reexecuted: rounds.reexecuted,
     ins.AppJoins: app_seats.app_joins,
     ins.AppHosts: app_seats.app_hosts,

@@ -18,7 +18,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from sgnus.frontends.shares import permille
 from sgnus.messages.errors import UserFault, WorldFault
+from sgnus.messages.limits import RECHECK_PERMILLE_DEFAULT
 
 # Objects made between two collections, and how many of a generation make one of the next: a sub-block makes thousands.
 GC_ALLOCATIONS: Final = 10_000
@@ -68,6 +70,7 @@ async def _run(options: argparse.Namespace) -> None:
             discover=options.discover,
             bootstrap=tuple(options.bootstrap),
             announce=tuple(options.announce),
+            recheck_permille=options.recheck,
         )
     )
     parts = await node.start()
@@ -119,6 +122,13 @@ def _parser() -> argparse.ArgumentParser:
         "--announce", action="append", default=[], help="host to tell peers (else all of --listen)"
     )
     parser.add_argument("--discover", action="store_true", help="find peers of the network on the LAN (mDNS)")
+    parser.add_argument(
+        "--recheck",
+        type=permille,
+        default=RECHECK_PERMILLE_DEFAULT,
+        metavar="SHARE",
+        help="run so much of what others deliver for our jobs again, such as 1%% or 0.5%% (0: none)",
+    )
     parser.add_argument("--verbose", action="store_true", help="log more")
     return parser
 

@@ -170,6 +170,10 @@ ROUND_STALLED_MS: Final = 30_000
 ROUNDS_AT_ONCE_MAX: Final = 256
 OPENINGS_KEPT_MAX: Final = 4_096
 RECEIPT_BYTES_MAX: Final = 4 * 1024 * 1024
+# The publisher's private share (docs/protocol/verification.md)
+RECHECK_PERMILLE_DEFAULT: Final = 10
+RECHECK_WAIT_MS: Final = 10_000
+RECHECKS_WAITING_MAX: Final = 4_096
 # Meeting a neighbour again after it failed (docs/protocol/database.md)
 MEET_AGAIN_MS_MIN: Final = 300
 MEET_AGAIN_MS_MAX: Final = 60_000

@@ -18,7 +18,7 @@ from sgnus.core.rounds import sat_before
 from sgnus.crypto.identity import Identity
 from sgnus.messages.errors import UserFault
 from sgnus.messages.ids import NetworkId, PeerId
-from sgnus.messages.limits import PROTOCOL_VERSION, WORKERS_MAX
+from sgnus.messages.limits import PROTOCOL_VERSION, RECHECK_PERMILLE_DEFAULT, WORKERS_MAX
 from sgnus.messages.v1.types import AddressRecord, Endpoint, SignedEnvelope, SignedKind
 from sgnus.runtime.acquaintance import Acquaintance
 from sgnus.runtime.addresses import AddressBook
@@ -45,6 +45,7 @@ from sgnus.runtime.performing import Moved, Performing
 from sgnus.runtime.proofs import Proofs
 from sgnus.runtime.publisher_run import PublisherRuns
 from sgnus.runtime.reach import hosts_told, multiaddrs_told
+from sgnus.runtime.rechecks import Rechecks
 from sgnus.runtime.restoring import restore_jobs
 from sgnus.runtime.serving import NodeService, Publishing, Receiving
 from sgnus.runtime.work import Deliveries, Hands, Secrets, Worker
@@ -65,6 +66,8 @@ class NodeOptions:
     discover: bool = False
     bootstrap: tuple[str, ...] = ()
     announce: tuple[str, ...] = ()
+    recheck_permille: int = RECHECK_PERMILLE_DEFAULT
+    """Of the chunks that this node receives as a publisher, how many of a thousand it runs again itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +98,8 @@ class Node:
     def __init__(self, options: NodeOptions) -> None:
         if not 0 <= options.workers <= WORKERS_MAX:
             raise UserFault(f"{options.workers} workers: a node has 0 to {WORKERS_MAX}.")
+        if not 0 <= options.recheck_permille <= 1000:
+            raise UserFault("The share that is run again is 0 % to 100 % of the chunks.")
         self.options = options
         self.home = NodeHome(options.home)
         self._parts: NodeParts | None = None
@@ -192,9 +197,10 @@ async def assemble(
     performing = Performing(drivers, hub, hearing)
     engine = Engine(core, performing.persist, performing.perform)
     receiving = Receiving(engine.put)
-    publishing = Publishing(jobs, core, pen, receiving)
     worker = Worker(jobs, inputs, drivers.pool)
     hands = Hands(worker, jobs, pen.peer, Secrets(identity.seed), engine.put)
+    rechecks = Rechecks(jobs, worker, hands, engine.put, permille=options.recheck_permille)
+    publishing = Publishing(jobs, core, pen, receiving, rechecks.draw)
     apps = Apps(engine, jobs, inputs, hands)
     watch = JobWatch(drivers, jobs, engine, hub)
     proofs = Proofs(jobs, worker, hands, hub, engine.put)
@@ -206,6 +212,7 @@ async def assemble(
             deliveries=Deliveries(hands, drivers.peers.calls, publishing.store_here, engine.put),
             apps=apps,
             proofs=proofs,
+            rechecks=rechecks,
             runs=PublisherRuns(jobs, worker, hands, receiving, engine.put),
             engine=engine,
             jobs=jobs,

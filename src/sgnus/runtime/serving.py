@@ -92,7 +92,16 @@ class Receiving:
 class Publishing:
     """Inputs out, outputs in, for jobs of ours."""
 
-    def __init__(self, jobs: JobBook, core: NodeCore, pen: Pen, receiving: Receiving) -> None:
+    def __init__(
+        self,
+        jobs: JobBook,
+        core: NodeCore,
+        pen: Pen,
+        receiving: Receiving,
+        draw: Callable[[Sequence[int]], tuple[int, ...]] = lambda _chunks: (),
+    ) -> None:
+        """`draw` are the private dice: which of these chunks of somebody's result are run again here."""
+        self._draw = draw
         self._jobs = jobs
         self._core = core
         self._pen = pen
@@ -173,6 +182,9 @@ class Publishing:
             offset, length = await job.files.outputs.append(outputs)
             place = OutputPlace(record.microjob, record.sub_block, 0, offset, length)
 
+        is_ours = member == self._pen.peer or not job.wants_proof or place is None
+        again = () if is_ours else self._draw(job.plan.chunks_of(record.microjob, record.sub_block))
+
         def stored(token: int) -> OutputsStored:
             return OutputsStored(
                 token=token,
@@ -184,6 +196,7 @@ class Publishing:
                 root=record.root,
                 record=signed,
                 opening=opening,
+                recheck=again,
             )
 
         key = f"{record.job}/{record.microjob}/{record.sub_block}/{member}/{record.instance}"

@@ -113,6 +113,19 @@ class Worker:
         except UserFault as fault:
             return Abandoned(str(fault))
 
+    async def digests(self, job: Job, instance: InstanceId, chunks: Sequence[int]) -> bytes | None:
+        """The digests of these chunks end to end, each run alone: what a worker put with them into a sub-block plays no
+        part. None if they give no output here. Faults: InputMissing.
+        """
+        found: dict[int, bytes] = {}
+        for place in sorted({job.plan.place_of(chunk) for chunk in chunks}):
+            wanted = [chunk for chunk in chunks if chunk in job.plan.chunks_of(*place)]
+            outcome = await self.run_some(job, instance, place, wanted)
+            if not isinstance(outcome, Computed):
+                return None
+            found.update({chunk: digest(out) for chunk, out in zip(wanted, outcome.outputs, strict=True)})
+        return b"".join(found[chunk] for chunk in chunks)
+
     async def run(self, job: Job, microjob: int, instance: InstanceId, sub_block: int) -> Outcome:
         """The outputs, or why there are none. Faults: InputMissing."""
         task, chunks = await self.task_of(job, microjob, instance, sub_block)

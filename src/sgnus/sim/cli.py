@@ -46,6 +46,7 @@ def _setting(seed: int, chosen: dict[str, Any]) -> Setting:
         trace=chosen["trace"],
         verify=Verify[chosen["verify"].upper()],
         liars=chosen["liars"],
+        recheck=chosen["recheck"],
     )
 
 
@@ -82,6 +83,7 @@ def _show(verdict: Verdict, *, trace: bool) -> None:
 @click.option(
     "--liars", type=click.IntRange(0, PEERS_MAX), default=0, show_default=True, help="Peers that lie."
 )
+@click.option("--recheck", is_flag=True, help="The publisher runs all that it receives again.")
 @click.option("--trace", is_flag=True, help="Tell every input and effect, also where no law is broken.")
 @click.option("--json", "as_json", is_flag=True, help="One object a seed.")
 @click.pass_context

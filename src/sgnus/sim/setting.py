@@ -25,6 +25,8 @@ class Setting:
     trace: bool = False
     verify: Verify = Verify.NONE
     liars: int = 0
+    recheck: bool = False
+    """The publisher runs all that it receives again."""
 
     @property
     def end_ms(self) -> int:
@@ -36,4 +38,5 @@ class Setting:
         command = f"sgnus sim --seed {self.seed} --peers {self.peers} --sub-blocks {self.sub_blocks} --faults {faults}"
         if self.verify is not Verify.NONE:
             command += f" --verify {self.verify.name.lower()} --liars {self.liars}"
+            command += " --recheck" if self.recheck else ""
         return command

@@ -8,6 +8,8 @@ from typing import Any, TypeVar
 
 import click
 
+from sgnus.frontends.shares import permille
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 INTEGER = re.compile(r"[+-]?\d{1,18}")
 
@@ -44,6 +46,20 @@ class NamedValue(click.ParamType[tuple[str, str]]):
         return name, content
 
 
+class Share(click.ParamType[str]):
+    """1%, or 0.5%."""
+
+    name = "share"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        try:
+            permille(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+        return str(value)
+
+
+SHARE = Share()
 SIZES = Sizes()
 NAMED_VALUE = NamedValue()
 
@@ -74,6 +90,12 @@ def node_options(command: Command) -> Command:
         click.option("--listen", metavar="HOST", help="Address to listen on. [default: 127.0.0.1]"),
         click.option(
             "--workers", type=click.IntRange(0, 1024), help="Processes that run processors. [default: 1]"
+        ),
+        click.option(
+            "--recheck",
+            type=SHARE,
+            metavar="SHARE",
+            help="Run so much of what others deliver for this node's jobs again, in secret; 0 turns it off. [default: 1%]",
         ),
         click.option("--network", metavar="FILE", help="Network file. [default: the home's own]"),
     ):
