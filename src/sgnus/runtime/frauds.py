@@ -62,6 +62,11 @@ def verify(data: bytes) -> FraudReport:
     return _judged(proof, opened, plan, charge)
 
 
+def chunk_of(data: bytes) -> int:
+    """The chunk that a proof names. PeerFault for bytes that are none."""
+    return decode(FraudProof, data).chunk
+
+
 def _judged(proof: FraudProof, opened: OpenedEntry, plan: Plan | None, charge: Charge) -> FraudReport:
     body, given = opened.body, proof.input
     module, lacking = _module(body, proof.module)
