@@ -79,13 +79,19 @@ def false_output(chunk: int) -> bytes:
 
 
 def job_of(
-    chunks: int, per_sub_block: int, policy: Policy, processor: str = "builtin:invert@1", **other: object
+    chunks: int,
+    per_sub_block: int,
+    policy: Policy,
+    processor: str = "builtin:invert@1",
+    *,
+    profile: int = 50,
+    **other: object,
 ) -> OpenedEntry:
     """The JOB entry over so many rows."""
     fields = {"deadline_ms": 60_000, **other}
     body = JobBody(
         name="rows",
-        processor=Processor(id=processor, parameters=(), profile=50),
+        processor=Processor(id=processor, parameters=(), profile=profile),
         array=ArraySpec(shape=(chunks, ROW_BYTES), dtype="uint8"),
         cut=Cut(tile=(1, ROW_BYTES), halo=(0, 0), edge=Edge.REFLECT, chunks_per_sub_block=per_sub_block),
         output=OutputSpec(dtype="uint8"),

@@ -368,6 +368,9 @@ class Store(Protocol):
     async def jobs_of(self, author: str) -> Sequence[bytes]:
         """Digests of the jobs of one author, first to expire first."""
 
+    async def jobs_with(self, kind: int, limit: int) -> Sequence[bytes]:
+        """Digests of jobs about which there is an entry of this kind, in order."""
+
     async def expire(self, below_ms: int) -> Sequence[bytes]:
         """Remove every entry that expires below `below_ms`; returns the digests of all jobs concerned."""
 

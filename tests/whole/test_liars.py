@@ -96,6 +96,29 @@ def test_a_publisher_that_runs_all_again_misses_no_lie_that_samples_may_miss(tmp
             assert frauds.verify(proof).guilty == (liar.peer,)
 
 
+def test_who_was_convicted_in_one_job_is_refused_by_hosts_of_another_publishers_job(tmp_path: Path) -> None:
+    with PrivateNetwork(tmp_path) as network:
+        first, second = network.add(0, 0)
+        hosts = network.add(1, 1)
+        (liar,) = network.add_as((LIES, "all"), 1)
+        with first.connect() as grid:
+            assert GUILTY in story(until_it_delivered(grid, liar.peer))
+        sentence = f"{liar.peer} is refused here: the proof by {first.peer} holds"
+
+        def is_refused() -> bool:
+            """By the node that it asked for a seat, after that node ran the chunk itself."""
+            return any(sentence in host.log.read_text() for host in hosts)
+
+        with second.connect() as grid:
+            for _ in range(JOBS_MAX):
+                job, right = submit_slow(grid, 10, 0.3, verify="full")
+                assert np.array_equal(job.result(), right)
+                if is_refused():
+                    break
+        assert is_refused()
+        assert not any("is refused here: its accusation" in node.log.read_text() for node in network.nodes)
+
+
 def until_it_delivered(grid: Grid, liar: str, policy: str = "full") -> Job:
     """A verified job of which the publisher held a result of the liar for a while; each ends with the right bytes."""
     for _ in range(JOBS_MAX):

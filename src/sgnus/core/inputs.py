@@ -193,6 +193,13 @@ class Rechecked:
 
 
 @dataclass(frozen=True, slots=True)
+class PeersRefused:
+    """Who gets no seat from this node in any job: all of them, convicted or authors of false accusations, as proven here."""
+
+    peers: tuple[PeerId, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class AppJoins:
     """An app wants a seat in this room, to process itself."""
 
@@ -242,6 +249,7 @@ Input = (
     | PublisherRan
     | Reexecuted
     | Rechecked
+    | PeersRefused
     | AppJoins
     | AppHosts
     | AppLeaves

@@ -55,7 +55,7 @@ def _job(node: NodeCore, given: ins.JobChanged, now_ms: int) -> None:
         own.facts = facts
     rounds.job_changed(node, facts)
     if node.room is not None and node.room.seat.job == facts.job:
-        node.room.board.banned = facts.banned
+        node.room.board.banned = node.own.bans(facts)
     if not facts.open:
         _end_job(node, facts, now_ms)
 
@@ -203,6 +203,13 @@ def _tick(node: NodeCore, given: ins.Tick, now_ms: int) -> None:
     rounds.tick(node, now_ms)
 
 
+def _refused(node: NodeCore, given: ins.PeersRefused, _now_ms: int) -> None:
+    node.own.refused = given.peers
+    lobby = node.jobs.get(node.room.seat.job) if node.room is not None else None
+    if node.room is not None and lobby is not None:
+        node.room.board.banned = node.own.bans(lobby.facts)
+
+
 def _neighbours(node: NodeCore, given: ins.NeighboursChanged, _now_ms: int) -> None:
     node.search.neighbours = given.peers
 
@@ -263,6 +270,7 @@ ROUTES: Final[dict[type, Callable[[Any, Any, int], None]]] = {
     ins.PublisherRan: _of_publication,
     ins.Rechecked: _rechecked,
     ins.Reexecuted: rounds.reexecuted,
+    ins.PeersRefused: _refused,
     ins.AppJoins: app_seats.app_joins,
     ins.AppHosts: app_seats.app_hosts,
     ins.AppLeaves: app_seats.app_leaves,

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 from sgnus.messages.ids import NetworkId
 from sgnus.runtime.acquaintance import Acquaintance
+from sgnus.runtime.inquiries import Inquiries
 from sgnus.runtime.job_watch import JobWatch
 from sgnus.runtime.meeting import Meeting
-from sgnus.runtime.serving import Publishing
+from sgnus.runtime.serving import NodeService
 from sgnus.runtime.work import Hands
 
 if TYPE_CHECKING:
@@ -20,11 +21,17 @@ class Background:
     """Stops in the order in which nothing is missed."""
 
     def __init__(
-        self, hands: Hands, watch: JobWatch, publishing: Publishing, acquaintance: Acquaintance
+        self,
+        hands: Hands,
+        watch: JobWatch,
+        service: NodeService,
+        acquaintance: Acquaintance,
+        inquiries: Inquiries,
     ) -> None:
+        self.inquiries = inquiries
         self.hands = hands
         self.watch = watch
-        self.publishing = publishing
+        self.service = service
         self.acquaintance = acquaintance
         self._meeting: Meeting | None = None
         self._discovery: MdnsDiscovery | None = None
@@ -47,4 +54,5 @@ class Background:
         if self._meeting is not None:
             await self._meeting.stop()
         await self.watch.stop()
+        await self.inquiries.stop()
         await self.hands.close()

@@ -69,7 +69,7 @@ def chunk_of(data: bytes) -> int:
 
 def _judged(proof: FraudProof, opened: OpenedEntry, plan: Plan | None, charge: Charge) -> FraudReport:
     body, given = opened.body, proof.input
-    module, lacking = _module(body, proof.module)
+    module, lacking = module_of(body, proof.module)
     missing = [lacking] if lacking else []
     if plan is None:
         missing.append("the job's own list of chunks")
@@ -87,7 +87,7 @@ def _judged(proof: FraudProof, opened: OpenedEntry, plan: Plan | None, charge: C
     return _report(opened, charge, right=right)
 
 
-def _module(body: JobBody, given: bytes | None) -> tuple[bytes | None, str]:
+def module_of(body: JobBody, given: bytes | None) -> tuple[bytes | None, str]:
     """The processor's code, or what is missing. PeerFault: what is given is the code of something else."""
     kind, _, rest = body.processor.id.partition(":")
     if kind == "builtin":

@@ -46,7 +46,7 @@ class Inputs:
             sub_block=sub_block,
             output=False,
         )
-        digests = await self._branch(job, microjob)
+        digests = await self.branch(job, microjob)
         data = await self._read(job.view.author, request, sum(sizes))
         first = chunks.start - job.plan.chunks_of_microjob(microjob).start
         return _checked(data, sizes, digests[first : first + len(sizes)])
@@ -71,8 +71,8 @@ class Inputs:
             await asyncio.sleep(READ_AGAIN_S * (attempt + 1))
         raise InputMissing(f"the inputs cannot be read: {fault}") from fault
 
-    async def _branch(self, job: Job, microjob: int) -> tuple[bytes, ...]:
-        """The digests of a microjob's input chunks, proven against the job's manifest root."""
+    async def branch(self, job: Job, microjob: int) -> tuple[bytes, ...]:
+        """The digests of a microjob's input chunks, proven against the job's manifest root. Faults: InputMissing."""
         known = job.branches.get(microjob)
         if known is not None:
             return known

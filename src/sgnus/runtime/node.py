@@ -31,6 +31,7 @@ from sgnus.runtime.events import EventHub
 from sgnus.runtime.hearing import Feeds, Hearing
 from sgnus.runtime.home import NodeHome
 from sgnus.runtime.inputs import Inputs
+from sgnus.runtime.inquiries import Inquiries, accusing_jobs
 from sgnus.runtime.job_watch import JobWatch
 from sgnus.runtime.jobs import JobBook, unix_ms
 from sgnus.runtime.network_file import (
@@ -48,6 +49,7 @@ from sgnus.runtime.reach import hosts_told, multiaddrs_told
 from sgnus.runtime.rechecks import Rechecks
 from sgnus.runtime.restoring import restore_jobs
 from sgnus.runtime.serving import NodeService, Publishing, Receiving
+from sgnus.runtime.trials import Sources, Trials
 from sgnus.runtime.work import Deliveries, Hands, Secrets, Worker
 
 LOG: Final = logging.getLogger("sgnus.node")
@@ -132,9 +134,10 @@ class Node:
         network = network_of(self.options, self.home)
         identity = self.home.identity()
         parts = self._parts = await assemble(self.options, self.home, identity, network)
-        service = NodeService(parts.background.publishing, parts.drivers.database, parts.addresses)
+        accusing = await accusing_jobs(parts.drivers.store, parts.drivers.database)
+        await parts.background.inquiries.start(accusing)
         await parts.background.watch.prepare()
-        await self._listen(parts, service)
+        await self._listen(parts, parts.background.service)
         if parts.drivers.pool is not None:
             await parts.drivers.pool.start()
         await parts.background.watch.start()
@@ -202,7 +205,9 @@ async def assemble(
     rechecks = Rechecks(jobs, worker, hands, engine.put, permille=options.recheck_permille)
     publishing = Publishing(jobs, core, pen, receiving, rechecks.draw)
     apps = Apps(engine, jobs, inputs, hands)
-    watch = JobWatch(drivers, jobs, engine, hub)
+    sources = Sources(drivers.database, jobs, inputs, addresses.try_learn)
+    inquiries = _inquiries(engine, Trials(sources, worker, pen), drivers, network)
+    watch = JobWatch(drivers, jobs, engine, hub, inquiries)
     proofs = Proofs(jobs, worker, hands, hub, engine.put)
     proofs.connect(drivers.store, drivers.database.submit)
     performing.connect(
@@ -218,7 +223,7 @@ async def assemble(
             jobs=jobs,
         )
     )
-    hearing.connect(Feeds(engine, addresses, acquaintance, drivers, watch, hands))
+    hearing.connect(Feeds(engine, addresses, acquaintance, drivers, watch, hands, inquiries))
     notices = [
         *await drivers.database.start(),
         *await restore_jobs(home.jobs_path, drivers.database, network_id, pen.peer),
@@ -226,9 +231,23 @@ async def assemble(
     for notice in notices:
         LOG.warning("%s", notice)
     core.rounds.over = sat_before(await drivers.store.facts("seal"))
-    background = Background(hands, watch, publishing, acquaintance)
+    await proofs.evidence.load()
+    service = NodeService(publishing, drivers.database, addresses, proofs.evidence)
+    background = Background(hands, watch, service, acquaintance, inquiries)
     return NodeParts(
         options, network, drivers, engine, jobs, hub, addresses, apps, hearing, background, notices
+    )
+
+
+def _inquiries(engine: Engine, trials: Trials, drivers: Drivers, network: NetworkFile) -> Inquiries:
+    core = engine.core
+    return Inquiries(
+        core.pen.peer,
+        drivers.store,
+        engine.put,
+        hold=trials.hold,
+        is_here=lambda peer: core.hosts("", peer),
+        sgnus_nodes=[PeerId(peer) for peer in network.sgnus_nodes],
     )
 
 

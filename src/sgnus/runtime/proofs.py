@@ -16,6 +16,7 @@ from sgnus.messages.ids import BlockId
 from sgnus.messages.v1.types import EntryKind, FraudBody, FraudProof
 from sgnus.ports import Store
 from sgnus.runtime.events import EventHub
+from sgnus.runtime.evidence import Evidence
 from sgnus.runtime.inputs import InputMissing
 from sgnus.runtime.job_files import JobFiles
 from sgnus.runtime.jobs import Job, JobBook, VerifiedMark
@@ -42,6 +43,7 @@ class Proofs:
         """Where marks are kept, and how entries are written."""
         self._store = store
         self._submit = submit
+        self.evidence = Evidence(store)
 
     def reexecute(self, asked: fx.Reexecute) -> None:
         """Start; ends in Reexecuted."""
@@ -91,7 +93,7 @@ class Proofs:
         if job is None or job.files is None or job.terms is None:
             return
         whole = await self._proof(asked, job, job.files, job.terms)
-        await self._store.put_facts("fraud", {f"{asked.job}/{asked.chunk}/{asked.accused}": encode(whole)})
+        await self.evidence.keep(f"{asked.job}/{asked.chunk}/{asked.accused}", whole)
         branch = whole.branch if len(whole.branch) <= BRANCH_BYTES_MAX else b""
         data = encode(replace(whole, input=None, module=None, branch=branch))
         try:

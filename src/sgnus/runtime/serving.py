@@ -1,7 +1,8 @@
 """What this node does for its peers: serve inputs of its jobs, take their outputs, reconcile, exchange addresses.
 
 Authority is decided per call: anybody may reconcile and exchange addresses, members of a room that works on a job of ours
-may read its inputs and write their outputs, members and the curious may read a module by its digest.
+may read its inputs and write their outputs, members and the curious may read a module by its digest, and the input of a
+chunk that we accuse somebody of.
 """
 
 from __future__ import annotations
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from sgnus.core.pen import Pen
     from sgnus.runtime.addresses import AddressBook
     from sgnus.runtime.database import Database
+    from sgnus.runtime.evidence import Evidence
 
 OUTPUTS_AT_ONCE_MAX: Final = 64
 
@@ -223,7 +225,15 @@ class Publishing:
 class NodeService:
     """The `PeerService` of a node."""
 
-    def __init__(self, publishing: Publishing, database: Database, addresses: AddressBook) -> None:
+    def __init__(
+        self,
+        publishing: Publishing,
+        database: Database,
+        addresses: AddressBook,
+        evidence: Evidence | None = None,
+    ) -> None:
+        """`evidence` serves what it takes to check our accusations."""
+        self._evidence = evidence
         self._publishing = publishing
         self._database = database
         self._addresses = addresses
@@ -245,9 +255,10 @@ class NodeService:
         return await self._publishing.write_outputs(peer, header, pieces)
 
     async def read_blob(self, peer: PeerId, request: ReadBlobRequest) -> AsyncIterator[Piece]:
-        """See `Publishing.read_blob`."""
+        """See `Publishing.read_blob`; else what a proof of ours holds, for anybody."""
         del peer
-        view = memoryview(self._publishing.read_blob(request))
+        found = await self._evidence.blob(request.digest) if self._evidence is not None else None
+        view = memoryview(found if found is not None else self._publishing.read_blob(request))
         for start in range(0, len(view), DATA_BYTES_TYPICAL):
             yield view[start : start + DATA_BYTES_TYPICAL]
 

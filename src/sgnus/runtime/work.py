@@ -109,7 +109,7 @@ class Worker:
         task, chunks = await self.task_of(job, place[0], instance, place[1])
         some = [task.chunks[chunk - chunks.start] for chunk in wanted]
         try:
-            return await self._run_anywhere(SubBlockTask(task.module, task.parameters, some, task.limits))
+            return await self.run_anywhere(SubBlockTask(task.module, task.parameters, some, task.limits))
         except UserFault as fault:
             return Abandoned(str(fault))
 
@@ -130,7 +130,7 @@ class Worker:
         """The outputs, or why there are none. Faults: InputMissing."""
         task, chunks = await self.task_of(job, microjob, instance, sub_block)
         try:
-            outcome = await self._run_anywhere(task)
+            outcome = await self.run_anywhere(task)
         except UserFault as fault:
             return Abandoned(str(fault))
         if isinstance(outcome, Computed):
@@ -139,8 +139,8 @@ class Worker:
                 return Trapped(0, "the outputs do not have the sizes of the plan")
         return outcome
 
-    async def _run_anywhere(self, task: SubBlockTask) -> Outcome:
-        """A publisher without workers runs what members abandoned all the same, in a child for this once."""
+    async def run_anywhere(self, task: SubBlockTask) -> Outcome:
+        """A node without workers runs what it must all the same, in a child for this once. Faults: UserFault."""
         if self._pool is not None:
             return await self._pool.run(task)
         pool = ProcessorPool(1)

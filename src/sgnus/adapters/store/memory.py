@@ -59,6 +59,10 @@ class FakeStore:
         rows = sorted((row for row in self._jobs.values() if row.author == author), key=lambda row: row.id)
         return [row.job for row in rows]
 
+    async def jobs_with(self, kind: int, limit: int) -> Sequence[bytes]:
+        """See `Store.jobs_with`."""
+        return sorted({row.job for row in self._entries.values() if row.kind == kind})[:limit]
+
     async def expire(self, below_ms: int) -> Sequence[bytes]:
         """See `Store.expire`."""
         floor = below_ms.to_bytes(8, "big")

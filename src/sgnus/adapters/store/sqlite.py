@@ -62,6 +62,13 @@ class SqliteStore:
             lambda connection: [row[0] for row in connection.execute(query, (author,))]
         )
 
+    async def jobs_with(self, kind: int, limit: int) -> Sequence[bytes]:
+        """See `Store.jobs_with`."""
+        query = "SELECT DISTINCT job FROM entries WHERE kind = ? ORDER BY job LIMIT ?"
+        return await self._thread.do(
+            lambda connection: [row[0] for row in connection.execute(query, (kind, limit))]
+        )
+
     async def expire(self, below_ms: int) -> Sequence[bytes]:
         """See `Store.expire`."""
         return await self._thread.do(
