@@ -86,13 +86,14 @@ def job_of(
     processor: str = "builtin:invert@1",
     *,
     beacon: Identity = PUBLISHER,
+    profile: int = 50,
     **other: object,
 ) -> OpenedEntry:
     """The JOB entry over so many rows."""
     fields = {"deadline_ms": 60_000, **other}
     body = JobBody(
         name="rows",
-        processor=Processor(id=processor, parameters=(), profile=50),
+        processor=Processor(id=processor, parameters=(), profile=profile),
         array=ArraySpec(shape=(chunks, ROW_BYTES), dtype="uint8"),
         cut=Cut(tile=(1, ROW_BYTES), halo=(0, 0), edge=Edge.REFLECT, chunks_per_sub_block=per_sub_block),
         output=OutputSpec(dtype="uint8"),

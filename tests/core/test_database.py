@@ -160,7 +160,8 @@ def test_taken_names_its_receipt_if_it_has_one() -> None:
 
 def test_a_proof_of_fraud_may_come_from_anybody() -> None:
     body = FraudBody(accused=AUTHOR.peer_id, proof=b"proof")
-    assert fold([JOB, sealed(EntryKind.FRAUD, body, JOB.cid, by=STRANGER)]).frauds == (body,)
+    entry = sealed(EntryKind.FRAUD, body, JOB.cid, by=STRANGER)
+    assert fold([JOB, entry]).frauds == (entry,)
 
 
 def test_what_the_author_says_expires_with_its_job() -> None:

@@ -143,6 +143,7 @@ class FakeJobs(FakeBoard):
         super().__init__()
         self.receipts: dict[str, list[bytes]] = {}
         self.waits_for = ""
+        self.proofs: dict[str, list[bytes]] = {}
 
     def PlanJob(self, request: Any, context: Any) -> Any:
         tiles = self._checked(request.job, context)
@@ -254,6 +255,12 @@ class FakeJobs(FakeBoard):
 
     def GetReceipts(self, request: Any, context: Any) -> Any:
         return pb.GetReceiptsReply(receipts=self.receipts.get(self._job(request.job, context).id, []))
+
+    def GetProofs(self, request: Any, context: Any) -> Iterator[Any]:
+        for proof in self.proofs.get(self._job(request.job, context).id, []):
+            half = len(proof) // 2
+            yield pb.GetProofsReply(data=proof[:half], last=False)
+            yield pb.GetProofsReply(data=proof[half:], last=True)
 
     def GetNode(self, request: Any, context: Any) -> Any:
         card = pb.ProcessorCard(name="invert", summary="turns light into dark", dtypes=["uint8"])

@@ -1,4 +1,4 @@
-"""`sgnus proof verify`: who is guilty and why, for people and for programs; exit statuses."""
+"""`sgnus job proofs` and `sgnus proof verify`: what is saved, who is guilty and why, for people and programs; statuses."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ import pytest
 from sgnus.frontends.cli import main
 from sgnus.messages.v1.types import FraudProof
 from sgnus.wire.codec import encode
+from tests.frontends.fake_grid import FakeJob
+from tests.frontends.fake_node import FakeNode
+from tests.frontends.pictures import png
 from tests.round_support import disputed, output_of, proof_of
 
 
@@ -75,3 +78,67 @@ def test_a_missing_file_is_wrong_use(capsys: pytest.CaptureFixture[str], tmp_pat
     assert main(["proof", "verify", str(tmp_path / "none")]) == 2
     assert "cannot be read: No such file or directory" in capsys.readouterr().err
     assert main(["proof", "verify"]) == 2
+
+
+@pytest.fixture
+def command(capsys: pytest.CaptureFixture[str]) -> Any:
+    """Run a command: exit status, stdout, stderr."""
+
+    def run_(*arguments: object) -> tuple[int, str, str]:
+        status = main([str(argument) for argument in arguments])
+        captured = capsys.readouterr()
+        return status, captured.out, captured.err
+
+    return run_
+
+
+@pytest.fixture
+def job(command: Any, node: FakeNode, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeJob:
+    """A job of a running node."""
+    monkeypatch.setenv("SGNUS_HOME", str(node.home))
+    assert command("submit", png(tmp_path / "a.png"), "--processor", "invert", "--detach")[0] == 0
+    (job,) = node.service.jobs.values()
+    return job
+
+
+def test_proofs_are_saved_by_the_number_of_their_chunk_and_can_be_verified(
+    command: Any, node: FakeNode, job: FakeJob, proof: FraudProof, tmp_path: Path
+) -> None:
+    another = encode(proof_of(disputed(), 3))
+    node.service.proofs[job.id] = [encode(proof), encode(proof), another]
+    folder = tmp_path / "some" / "proofs"
+    files = [str(folder / name) for name in ("chunk-2.proof", "chunk-2-2.proof", "chunk-3.proof")]
+    status, said, remarks = command("job", "proofs", job.id, "-o", folder)
+    assert (status, remarks) == (0, "")
+    assert said.splitlines() == [f"3 proofs of fraud; saved in {folder}", *files]
+    assert (folder / "chunk-3.proof").read_bytes() == another
+    answer = json.loads(command("job", "proofs", job.id, "-o", folder, "--json")[1])
+    assert answer == {"job": job.id, "complete": True, "files": files}
+    assert command("proof", "verify", files[0])[0] == 0
+
+
+def test_proofs_of_somebody_elses_job_say_what_they_lack(
+    command: Any, node: FakeNode, job: FakeJob, proof: FraudProof, tmp_path: Path
+) -> None:
+    job.request.name = "foreign"
+    node.service.proofs[job.id] = [encode(replace(proof, input=None))]
+    status, said, remarks = command("job", "proofs", job.id, "-o", tmp_path)
+    assert (status, said.splitlines()[0]) == (0, f"1 proof of fraud; saved in {tmp_path}")
+    assert "lack input and module: the complete ones are at 12D3KooWFake" in remarks
+
+
+def test_a_job_in_which_nobody_is_accused_says_so(command: Any, job: FakeJob, tmp_path: Path) -> None:
+    status, _, remarks = command("job", "proofs", job.id, "-o", tmp_path / "proofs")
+    assert status == 2
+    assert "Nobody is accused" in remarks
+    assert not (tmp_path / "proofs").exists()
+
+
+def test_proofs_that_cannot_be_saved_are_wrong_use(
+    command: Any, node: FakeNode, job: FakeJob, proof: FraudProof, tmp_path: Path
+) -> None:
+    node.service.proofs[job.id] = [encode(proof)]
+    (tmp_path / "file").touch()
+    status, _, remarks = command("job", "proofs", job.id, "-o", tmp_path / "file")
+    assert status == 2
+    assert "cannot be saved" in remarks

@@ -85,6 +85,11 @@ class FakeJobs:
         known(request.job)
         return t.GetReceiptsReply(receipts=(b"receipt",))
 
+    async def get_proofs(self, request: t.GetProofsRequest) -> AsyncIterator[t.GetProofsReply]:
+        known(request.job)
+        yield t.GetProofsReply(data=b"pro", last=False)
+        yield t.GetProofsReply(data=b"of", last=True)
+
 
 class NotedStream:
     """A stream that notes being closed, which a bare generator would also be when it is collected as garbage."""

@@ -86,6 +86,10 @@ async def test_open_jobs_come_by_priority_then_by_expiry(make: Make) -> None:
     assert list(await store.open_jobs(2)) == [rows[0].job, rows[4].job]
     assert list(await store.jobs_of("ann")) == [one.job for one in reversed(rows)]
     assert list(await store.jobs_of("bob")) == []
+    kind = rows[0].kind
+    assert list(await store.jobs_with(kind, b"", 10)) == sorted(one.job for one in rows)
+    assert list(await store.jobs_with(kind, b"", 2)) == sorted(one.job for one in rows)[:2]
+    assert list(await store.jobs_with(kind + 1, b"", 10)) == []
     await store.close()
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from sgnus.messages.v1.types import Verify
 from sgnus.sim.run import Verdict, judge, setting_of
-from sgnus.sim.setting import Setting
+from sgnus.sim.setting import FAULTS, Setting
 
 BLOCK = 5
 
@@ -65,3 +65,14 @@ def test_two_liars_who_agree_never_have_an_honest_peer_accused_and_the_job_ends(
 def test_the_same_seed_is_the_same_run_with_proof_as_well() -> None:
     setting = proved(5_000, Verify.SAMPLE)
     assert judge(setting).trace == judge(setting).trace
+
+
+def test_where_the_publisher_runs_all_again_no_league_of_liars_slips_between_the_samples() -> None:
+    # What a publisher that crashed was running again is forgotten; of two honest members both are needed, the slow one too.
+    faults = tuple(name for name in FAULTS if name not in ("publisher", "slow"))
+    settings = [
+        dataclasses.replace(proved(seed, Verify.SAMPLE, liars=2), recheck=True, faults=faults)
+        for seed in range(6_000, 6_006)
+    ]
+    found = complaint([judge(setting) for setting in settings])
+    assert not found, f"\n{found}"

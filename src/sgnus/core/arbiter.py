@@ -37,6 +37,7 @@ class Since:
 
     judged_ms: int | None = None
     proven_ms: int | None = None
+    receipt_ms: int | None = None
 
 
 @dataclass(slots=True)

@@ -125,6 +125,16 @@ class Reexecute:
 
 
 @dataclass(frozen=True, slots=True)
+class Recheck:
+    """We are the publisher: run these chunks of a result that we hold again, when there is time; ends in Rechecked."""
+
+    job: BlockId
+    microjob: int
+    sub_block: int
+    chunks: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Accuse:
     """Publish the proof that `accused` signed a false digest of this chunk, with all that convicts it.
 
@@ -272,6 +282,7 @@ Effect = (
     | AnswerHeld
     | RunHere
     | Reexecute
+    | Recheck
     | Accuse
     | Voided
     | Verified

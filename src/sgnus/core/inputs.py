@@ -142,6 +142,8 @@ class OutputsStored:
     root: bytes
     record: SignedEnvelope | None = None
     opening: Opening | None = None
+    recheck: tuple[int, ...] = ()
+    """The chunks that our private dice chose to be run again here, rising."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +191,24 @@ class Reexecuted:
     instance: InstanceId
     chunks: tuple[int, ...]
     digests: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Rechecked:
+    """Chunks of a result that we hold were run again here: their digests end to end, or None if they give none."""
+
+    job: BlockId
+    microjob: int
+    sub_block: int
+    chunks: tuple[int, ...]
+    digests: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class PeersRefused:
+    """Who gets no seat from this node in any job: all of them, convicted or authors of false accusations, as proven here."""
+
+    peers: tuple[PeerId, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,6 +261,8 @@ Input = (
     | ReceiptFetched
     | PublisherRan
     | Reexecuted
+    | Rechecked
+    | PeersRefused
     | AppJoins
     | AppHosts
     | AppLeaves

@@ -12,12 +12,12 @@ from sgnus.core import inputs as ins
 from sgnus.core.arbiter import Arbitration, Guilt
 from sgnus.core.beacon import Beacon
 from sgnus.core.docket import Docket, RoundId
-from sgnus.core.publication import Publication
+from sgnus.core.publication import Publication, Shelf
 from sgnus.core.terms import Terms
 from sgnus.crypto.merkle import split_digests
 from sgnus.messages.errors import PeerFault
 from sgnus.messages.ids import InstanceId, PeerId
-from sgnus.messages.limits import ROUNDS_AT_ONCE_MAX, ROUNDS_PER_MICROJOB_MAX
+from sgnus.messages.limits import RECHECK_WAIT_MS, ROUNDS_AT_ONCE_MAX, ROUNDS_PER_MICROJOB_MAX
 from sgnus.messages.v1.types import CloseReason, Held, RoomClosed, SignedEnvelope, SignedKind
 
 
@@ -39,6 +39,7 @@ def propose(own: Publication, envelope: SignedEnvelope, now_ms: int) -> None:
     docket = Docket(own.pen, terms, RoundId(instance, proposal.round))
     beacon = Beacon(docket, proposal.microjob, now_ms, own.court.spoken.get(instance))
     own.court.rounds[instance] = Arbitration(beacon, shelf.openings)
+    own.tell(f"{_room(proposal.microjob, instance)}: {checked.proposer[-6:]} proposes to verify it")
 
 
 def _make_room(own: Publication, microjob: int) -> None:
@@ -54,14 +55,14 @@ def hear(own: Publication, instance: InstanceId, envelope: SignedEnvelope, now_m
     try:
         arbiter.hear(arbitration, envelope, now_ms)
     finally:
-        _settle(own, instance)
+        settle(own, instance, now_ms)
 
 
 def take_receipt(own: Publication, instance: InstanceId, data: bytes, now_ms: int) -> None:
     """A member brings the receipt. Faults: PeerFault."""
     if not arbiter.take_receipt(own.court.rounds[instance], data):
         own.tell("a receipt without a beacon waits for a SGNUS node's audit")
-    _settle(own, instance)
+    settle(own, instance, now_ms)
 
 
 def take_settled(own: Publication, given: ins.ReceiptFetched) -> None:
@@ -90,11 +91,11 @@ def tick(own: Publication, now_ms: int) -> None:
         if arbitration is None:
             continue  # Another round of its microjob just ended it.
         if arbitration.beacon.is_late(now_ms):
-            own.tell(f"verification of room {arbitration.microjob}/{instance[:8]} came to no end")
-            _open_again(own, arbitration.microjob)
+            own.tell(f"{_room(arbitration.microjob, instance)}: its verification came to no end")
+            open_again(own, arbitration.microjob)
             continue
         arbiter.advance(arbitration, now_ms)
-        _settle(own, instance)
+        settle(own, instance, now_ms)
 
 
 def examined(own: Publication, given: ins.Reexecuted, now_ms: int) -> None:
@@ -109,23 +110,26 @@ def examined(own: Publication, given: ins.Reexecuted, now_ms: int) -> None:
     ended = {arbitration.microjob: None} if guilty else {}
     for guilt in guilty:
         _accuse(own, arbitration, guilt)
-        ended.update(dict.fromkeys(_void(own, guilt.peer)))
+        ended.update(dict.fromkeys(void(own, guilt.peer)))
     for microjob in ended:
-        _open_again(own, microjob)
+        open_again(own, microjob)
 
 
-def _settle(own: Publication, instance: InstanceId) -> None:
-    """Take a round's effects, and the microjob if its receipt is here."""
+def settle(own: Publication, instance: InstanceId, now_ms: int) -> None:
+    """Take a round's effects, and the microjob if its receipt is here, and no result of it is being run again by us."""
     arbitration = own.court.rounds[instance]
     own.out += arbitration.out
     arbitration.out = []
     spoken = arbitration.docket.spoken
     if spoken is not None and spoken.envelope is not None:
+        if own.court.spoken.get(instance) != spoken.envelope:
+            _tell_drawn(own, arbitration, instance)
         own.court.spoken[instance] = spoken.envelope
     shelf = own.shelf(arbitration.microjob)
-    if arbitration.receipt is None or shelf.taken:
+    if arbitration.receipt is None or shelf.taken or _waits(shelf, arbitration, now_ms):
         return
     _take(own, arbitration.docket.terms, arbitration.microjob, arbitration.receipt)
+    own.tell(f"{_room(arbitration.microjob, instance)}: its receipt is here and right; the microjob is taken")
 
 
 def _take(own: Publication, terms: Terms, microjob: int, data: bytes) -> None:
@@ -136,6 +140,32 @@ def _take(own: Publication, terms: Terms, microjob: int, data: bytes) -> None:
     for name in [name for name, one in own.court.rounds.items() if one.microjob == microjob]:
         del own.court.rounds[name]
         own.court.spoken.pop(name, None)
+
+
+def _waits(shelf: Shelf, arbitration: Arbitration, now_ms: int) -> bool:
+    """A receipt waits for what we run again ourselves, but not for long."""
+    if not shelf.rechecks:
+        return False
+    if arbitration.since.receipt_ms is None:
+        arbitration.since.receipt_ms = now_ms
+    return now_ms - arbitration.since.receipt_ms < RECHECK_WAIT_MS
+
+
+def _tell_drawn(own: Publication, arbitration: Arbitration, instance: InstanceId) -> None:
+    """Who checks how much, when the beacon has spoken."""
+    dealt, spoken = findings.drawn(arbitration.docket), arbitration.docket.spoken
+    if dealt is None or spoken is None:
+        return
+    drawn = ", ".join(f"{peer[-6:]} checks {len(chunks)}" for peer, chunks in dealt.dues.items())
+    own.tell(
+        f"{_room(arbitration.microjob, instance)}: the beacon has spoken over {len(spoken.revealed)} reveals; "
+        f"of {len(dealt.samples)} samples {drawn or 'nobody checks any'}"
+    )
+
+
+def _room(microjob: int, instance: InstanceId) -> str:
+    """How stories name a room."""
+    return f"room {microjob}/{instance[:8]}"
 
 
 def _accuse(own: Publication, arbitration: Arbitration, guilt: Guilt) -> None:
@@ -159,7 +189,7 @@ def _accuse(own: Publication, arbitration: Arbitration, guilt: Guilt) -> None:
     )
 
 
-def _void(own: Publication, guilty: PeerId) -> list[int]:
+def void(own: Publication, guilty: PeerId) -> list[int]:
     """All that the guilty delivered is done again, but for what a receipt verifies. Returns the microjobs that are concerned."""
     concerned: dict[int, None] = {}
     for microjob, shelf in sorted(own.shelves.items()):
@@ -169,6 +199,7 @@ def _void(own: Publication, guilty: PeerId) -> list[int]:
             concerned[microjob] = None
             del shelf.held[number]
             shelf.openings.pop(number, None)
+            shelf.rechecks.pop(number, None)
             shelf.turns[number] = shelf.turns.get(number, 0) + 1
             key = f"{own.facts.job}/{microjob}/{number}"
             own.out.append(fx.Persist("turn", key, shelf.turns[number].to_bytes(4, "big")))
@@ -181,7 +212,7 @@ def _member_of(own: Publication, envelope: SignedEnvelope) -> str:
     return own.pen.open(envelope, SignedKind.HELD, Held).member
 
 
-def _open_again(own: Publication, microjob: int) -> None:
+def open_again(own: Publication, microjob: int) -> None:
     """Rooms and rounds of the microjob end without a receipt: it is for another room."""
     shelf = own.shelf(microjob)
     told: dict[InstanceId, dict[PeerId, None]] = {}

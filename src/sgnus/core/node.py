@@ -14,6 +14,7 @@ from sgnus.core import effects as fx
 from sgnus.core import inputs as ins
 from sgnus.core.app_seats import AppClaim, AppSeat
 from sgnus.core.asking import Pending
+from sgnus.core.inputs import JobFacts
 from sgnus.core.links import Links
 from sgnus.core.lobby import Lobby
 from sgnus.core.node_table import ROUTES
@@ -36,6 +37,12 @@ class Own:
     workers: int
     salt: int
     counter: int = 0
+    refused: tuple[PeerId, ...] = ()
+    """Who gets no seat here, whatever the job."""
+
+    def bans(self, facts: JobFacts) -> tuple[PeerId, ...]:
+        """Whom we do not seat in this job: whom its publisher convicted, and whom we refuse everywhere."""
+        return facts.banned + tuple(peer for peer in self.refused if peer not in facts.banned)
 
     def next_nonce(self) -> int:
         """Rises with every call, and differs between starts."""
@@ -115,6 +122,13 @@ class NodeCore:
         moments += [claim.until_ms for claim in self.search.claims]
         known = [moment for moment in moments if moment is not None]
         return max(now_ms + 1, min(known)) if known else None
+
+    def hosts(self, instance: str, member: str = "") -> bool:
+        """Whether we host that room, or (with `member`) any in which that peer sits."""
+        room = self.room
+        if room is None or room.phase is not Phase.HOST:
+            return False
+        return room.seat.instance == instance or member in room.roster.peers
 
     def abandon_room(self) -> list[fx.Effect]:
         """A bug of ours was met: our seat is given up, and what the failed input asked for is dropped."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from sgnus.core import app_seats, judging, moving, observing, rounds, seeking
+from sgnus.core import app_seats, judging, moving, observing, rechecking, rounds, seeking
 from sgnus.core import effects as fx
 from sgnus.core import inputs as ins
 from sgnus.core.lobby import Lobby
@@ -55,7 +55,7 @@ def _job(node: NodeCore, given: ins.JobChanged, now_ms: int) -> None:
         own.facts = facts
     rounds.job_changed(node, facts)
     if node.room is not None and node.room.seat.job == facts.job:
-        node.room.board.banned = facts.banned
+        node.room.board.banned = node.own.bans(facts)
     if not facts.open:
         _end_job(node, facts, now_ms)
 
@@ -192,9 +192,22 @@ def _of_publication(node: NodeCore, given: Any, _now_ms: int) -> None:
     node.to_publication(publication, _PUBLICATION[type(given)], given)
 
 
+def _rechecked(node: NodeCore, given: ins.Rechecked, now_ms: int) -> None:
+    own = node.publications.get(given.job)
+    if own is not None:
+        node.to_publication(own, rechecking.rechecked, given, now_ms)
+
+
 def _tick(node: NodeCore, given: ins.Tick, now_ms: int) -> None:
     node.to_room(node.pen.peer, given, now_ms)
     rounds.tick(node, now_ms)
+
+
+def _refused(node: NodeCore, given: ins.PeersRefused, _now_ms: int) -> None:
+    node.own.refused = given.peers
+    lobby = node.jobs.get(node.room.seat.job) if node.room is not None else None
+    if node.room is not None and lobby is not None:
+        node.room.board.banned = node.own.bans(lobby.facts)
 
 
 def _neighbours(node: NodeCore, given: ins.NeighboursChanged, _now_ms: int) -> None:
@@ -237,7 +250,7 @@ _OBSERVED: Final[dict[type, Callable[..., None]]] = {
     SubBlockAbandoned: observing.see_abandoned,
 }
 _PUBLICATION: Final[dict[type, Callable[..., None]]] = {
-    ins.OutputsStored: Publication.store,
+    ins.OutputsStored: rechecking.store,
     ins.HeldLoaded: Publication.load,
     ins.PublisherRan: Publication.ran,
     ins.ReceiptFetched: judging.take_settled,
@@ -257,7 +270,9 @@ ROUTES: Final[dict[type, Callable[[Any, Any, int], None]]] = {
     ins.HeldLoaded: _of_publication,
     ins.PublisherRan: _of_publication,
     ins.ReceiptFetched: _of_publication,
+    ins.Rechecked: _rechecked,
     ins.Reexecuted: rounds.reexecuted,
+    ins.PeersRefused: _refused,
     ins.AppJoins: app_seats.app_joins,
     ins.AppHosts: app_seats.app_hosts,
     ins.AppLeaves: app_seats.app_leaves,

@@ -49,9 +49,18 @@ class Observed:
             del self.seated[peer]
 
 
+@dataclass(frozen=True, slots=True)
+class Recheck:
+    """Chunks of a held result that we run again ourselves, with what its worker signed and opened to us."""
+
+    chunks: tuple[int, ...]
+    record: SignedEnvelope
+    opening: Opening
+
+
 @dataclass(slots=True)
 class Shelf:
-    """One microjob: what is held of it, which instances work on it, which of them delivered first."""
+    """One microjob: what is held of it, which instances work on it, which of them delivered first, what we run again."""
 
     held: dict[int, SignedEnvelope] = field(default_factory=dict)
     instances: dict[InstanceId, Observed] = field(default_factory=dict)
@@ -59,6 +68,7 @@ class Shelf:
     taken: bool = False
     openings: dict[int, Opening] = field(default_factory=dict)
     turns: dict[int, int] = field(default_factory=dict)
+    rechecks: dict[int, Recheck] = field(default_factory=dict)
 
 
 @dataclass(slots=True)

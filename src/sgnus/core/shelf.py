@@ -18,7 +18,7 @@ from typing import Final
 
 from sgnus.messages.errors import OurFault, PeerFault
 from sgnus.messages.ids import BlockId, PeerId
-from sgnus.messages.v1.types import DoneBody, EntryKind, FraudBody, JobBody, JobState, RoomBody, SettledBody
+from sgnus.messages.v1.types import DoneBody, EntryKind, JobBody, JobState, RoomBody, SettledBody
 from sgnus.wire.entry import OpenedEntry
 
 NO_SLOT: Final = -1
@@ -116,7 +116,8 @@ class JobView:
     rooms: tuple[RoomClaim, ...] = ()
     banned: tuple[PeerId, ...] = ()
     """Whom the author accuses, with proof: it decides about its own job alone."""
-    frauds: tuple[FraudBody, ...] = ()
+    frauds: tuple[OpenedEntry, ...] = ()
+    """Accusations by anybody, unchecked."""
     contested: tuple[Contested, ...] = ()
 
     @property
@@ -297,7 +298,7 @@ def _view_of(shelf: Shelf) -> JobView:
         job=job,
         banned=_accused_by(shelf, job.author),
         rooms=tuple(sorted(rooms, key=lambda claim: (claim.microjob, claim.host))),
-        frauds=tuple(opened.body for opened in shelf.of_kind(EntryKind.FRAUD)),
+        frauds=tuple(shelf.of_kind(EntryKind.FRAUD)),
         contested=_contested(shelf),
     )
 

@@ -18,8 +18,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from sgnus.frontends.shares import permille
 from sgnus.messages.errors import UserFault, WorldFault
-from sgnus.messages.limits import SETTLE_GRACE_MS
+from sgnus.messages.limits import RECHECK_PERMILLE_DEFAULT, SETTLE_GRACE_MS
 
 # Objects made between two collections, and how many of a generation make one of the next: a sub-block makes thousands.
 GC_ALLOCATIONS: Final = 10_000
@@ -71,6 +72,7 @@ async def _run(options: argparse.Namespace) -> None:
             announce=tuple(options.announce),
             settle=options.settle,
             settle_grace_ms=options.settle_grace_ms,
+            recheck_permille=options.recheck,
         )
     )
     parts = await node.start()
@@ -126,6 +128,13 @@ def _parser() -> argparse.ArgumentParser:
         "--settle", action="store_true", help="be a SGNUS node: check, audit and settle receipts"
     )
     parser.add_argument("--settle-grace-ms", type=int, default=SETTLE_GRACE_MS, help=argparse.SUPPRESS)
+    parser.add_argument(
+        "--recheck",
+        type=permille,
+        default=RECHECK_PERMILLE_DEFAULT,
+        metavar="SHARE",
+        help="run so much of what others deliver for our jobs again, such as 1%% or 0.005 (0: none)",
+    )
     parser.add_argument("--verbose", action="store_true", help="log more")
     return parser
 

@@ -173,6 +173,20 @@ PROVING_HEARD_MS: Final = 30_000
 ROUNDS_AT_ONCE_MAX: Final = 256
 OPENINGS_KEPT_MAX: Final = 4_096
 RECEIPT_BYTES_MAX: Final = 4 * 1024 * 1024
+# The publisher's private share (docs/protocol/verification.md)
+RECHECK_PERMILLE_DEFAULT: Final = 10
+RECHECK_WAIT_MS: Final = 10_000
+RECHECKS_WAITING_MAX: Final = 4_096
+# Accusations by others (docs/protocol/verification.md)
+ACCUSATIONS_MAX: Final = 16_384
+INQUIRIES_WAITING_MAX: Final = 64
+INQUIRY_REST_MS_MIN: Final = 10_000
+INQUIRY_REST_FACTOR: Final = 9
+INQUIRY_READ_MS_MAX: Final = 30_000
+INQUIRY_AGAIN_MS: Final = 600_000
+FORGER_MS: Final = 24 * 3600 * 1000
+REFUSED_MAX: Final = 4_096
+EVIDENCE_MAX: Final = 1_024
 # Meeting a neighbour again after it failed (docs/protocol/database.md)
 MEET_AGAIN_MS_MIN: Final = 300
 MEET_AGAIN_MS_MAX: Final = 60_000

@@ -22,6 +22,8 @@ from sgnus.messages.v1.types import (
     GetJobRequest,
     GetNodeReply,
     GetNodeRequest,
+    GetProofsReply,
+    GetProofsRequest,
     GetReceiptsReply,
     GetReceiptsRequest,
     GetRoomListReply,
@@ -58,7 +60,7 @@ from sgnus.messages.v1.types import (
     SubmitJobReply,
     SubmitJobRequest,
 )
-from sgnus.runtime import results, settlements
+from sgnus.runtime import evidence, results, settlements
 from sgnus.runtime.jobs import Job
 from sgnus.runtime.node import NodeParts
 from sgnus.runtime.status import OVER, StatusView
@@ -267,6 +269,13 @@ class JobsCalls:
         receipts = await store.facts("receipt", prefix)
         by_microjob = sorted(receipts, key=lambda key: int(key.split("/")[1]))
         return GetReceiptsReply(receipts=tuple(receipts[key] for key in by_microjob))
+
+    async def get_proofs(self, request: GetProofsRequest) -> AsyncIterator[GetProofsReply]:
+        """See `LocalApi`."""
+        job, drivers = await self._job(request.job), self._parts.drivers
+        for proof in await evidence.proofs_of(job, drivers.store, drivers.database):
+            for piece in evidence.pieces(proof):
+                yield piece
 
     async def _job(self, block_id: str) -> Job:
         job = await self._status.look(block_id)

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 from sgnus.messages.ids import NetworkId
 from sgnus.runtime.acquaintance import Acquaintance
 from sgnus.runtime.clearing import Clearing
+from sgnus.runtime.inquiries import Inquiries
 from sgnus.runtime.job_watch import JobWatch
 from sgnus.runtime.meeting import Meeting
-from sgnus.runtime.serving import Publishing
+from sgnus.runtime.serving import NodeService
 from sgnus.runtime.work import Hands
 
 if TYPE_CHECKING:
@@ -24,14 +25,16 @@ class Background:
         self,
         hands: Hands,
         watch: JobWatch,
-        publishing: Publishing,
+        service: NodeService,
         acquaintance: Acquaintance,
+        inquiries: Inquiries,
         clearing: Clearing,
     ) -> None:
+        self.inquiries = inquiries
         self.clearing = clearing
         self.hands = hands
         self.watch = watch
-        self.publishing = publishing
+        self.service = service
         self.acquaintance = acquaintance
         self._meeting: Meeting | None = None
         self._discovery: MdnsDiscovery | None = None
@@ -55,4 +58,5 @@ class Background:
             await self._meeting.stop()
         await self.watch.stop()
         await self.clearing.stop()
+        await self.inquiries.stop()
         await self.hands.close()

@@ -62,9 +62,14 @@ def verify(data: bytes) -> FraudReport:
     return _judged(proof, opened, plan, charge)
 
 
+def chunk_of(data: bytes) -> int:
+    """The chunk that a proof names. PeerFault for bytes that are none."""
+    return decode(FraudProof, data).chunk
+
+
 def _judged(proof: FraudProof, opened: OpenedEntry, plan: Plan | None, charge: Charge) -> FraudReport:
     body, given = opened.body, proof.input
-    module, lacking = _module(body, proof.module)
+    module, lacking = module_of(body, proof.module)
     missing = [lacking] if lacking else []
     if plan is None:
         missing.append("the job's own list of chunks")
@@ -82,7 +87,7 @@ def _judged(proof: FraudProof, opened: OpenedEntry, plan: Plan | None, charge: C
     return _report(opened, charge, right=right)
 
 
-def _module(body: JobBody, given: bytes | None) -> tuple[bytes | None, str]:
+def module_of(body: JobBody, given: bytes | None) -> tuple[bytes | None, str]:
     """The processor's code, or what is missing. PeerFault: what is given is the code of something else."""
     kind, _, rest = body.processor.id.partition(":")
     if kind == "builtin":

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from sgnus.runtime.addresses import AddressBook
     from sgnus.runtime.drivers import Drivers
     from sgnus.runtime.engine import Engine
+    from sgnus.runtime.inquiries import Inquiries
     from sgnus.runtime.job_watch import JobWatch
     from sgnus.runtime.work import Hands
 
@@ -58,6 +59,7 @@ class Feeds:
     drivers: Drivers
     watch: JobWatch
     hands: Hands
+    inquiries: Inquiries
 
 
 class Hearing:
@@ -145,6 +147,8 @@ class Hearing:
         if request.address.author != envelope.author:
             raise PeerFault("a join request with another peer's address")
         self._feeds.addresses.try_learn(request.address)
+        if self._feeds.engine.core.hosts(request.instance):
+            self._feeds.inquiries.asked(PeerId(envelope.author))
         self._feeds.engine.put(ins.SeatAsked(PeerId(envelope.author), request, envelope))
 
     # ---- peers

@@ -80,7 +80,7 @@ class Inputs:
             sub_block=sub_block,
             output=False,
         )
-        digests = await self._branch(job, microjob)
+        digests = await self.digests(job, microjob)
         first = chunks.start - job.plan.chunks_of_microjob(microjob).start
         wanted = digests[first : first + len(sizes)]
         data = await self._read(job.view.author, request, sizes, wanted)
@@ -126,8 +126,8 @@ class Inputs:
                 await asyncio.sleep(READ_AGAIN_S * (attempt + 1))
         raise InputMissing(f"the inputs cannot be read: {fault}") from fault
 
-    async def _branch(self, job: Job, microjob: int) -> tuple[bytes, ...]:
-        """The digests of a microjob's input chunks, proven against the job's manifest root."""
+    async def digests(self, job: Job, microjob: int) -> tuple[bytes, ...]:
+        """The digests of a microjob's input chunks, proven against the job's manifest root. Faults: InputMissing."""
         branch = await self.branch(job, microjob)
         return split_digests(branch.digests, len(job.plan.chunks_of_microjob(microjob)))
 

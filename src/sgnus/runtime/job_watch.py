@@ -21,6 +21,7 @@ from sgnus.ports import Store
 from sgnus.runtime.drivers import Drivers
 from sgnus.runtime.engine import Engine
 from sgnus.runtime.events import EventHub
+from sgnus.runtime.inquiries import Inquiries
 from sgnus.runtime.jobs import Job, JobBook, marks_of, places_of, unix_ms
 from sgnus.runtime.restoring import keep_entries, settle_held
 from sgnus.wire.codec import decode
@@ -33,7 +34,10 @@ LOBBIES_MAX: Final = 64
 class JobWatch:
     """Between the database and the core."""
 
-    def __init__(self, drivers: Drivers, jobs: JobBook, engine: Engine, hub: EventHub) -> None:
+    def __init__(
+        self, drivers: Drivers, jobs: JobBook, engine: Engine, hub: EventHub, inquiries: Inquiries
+    ) -> None:
+        self._inquiries = inquiries
         self._drivers = drivers
         self._jobs = jobs
         self._engine = engine
@@ -92,6 +96,7 @@ class JobWatch:
     async def look(self, block_id: BlockId) -> Job | None:
         """Read the fold of a job and tell the core, if it is one that we take part in. Faults: PeerFault, WorldFault."""
         view = await self._drivers.database.job(block_id)
+        self._inquiries.note(block_id, view)
         if view is None:
             await self._expired(block_id)
             return None

@@ -18,6 +18,8 @@ from sgnus.messages.v1.types import (
     GetJobRequest,
     GetNodeReply,
     GetNodeRequest,
+    GetProofsReply,
+    GetProofsRequest,
     GetReceiptsReply,
     GetReceiptsRequest,
     GetRoomListReply,
@@ -122,6 +124,10 @@ class JobsApi(Protocol):
 
     async def get_receipts(self, request: GetReceiptsRequest) -> GetReceiptsReply:
         """The evidence that microjobs of a job are complete and verified."""
+        ...
+
+    def get_proofs(self, request: GetProofsRequest) -> AsyncIterator[GetProofsReply]:
+        """Proofs of fraud in a job, in pieces, one after the other."""
         ...
 
 

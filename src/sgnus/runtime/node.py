@@ -18,7 +18,7 @@ from sgnus.core.rounds import sat_before, spoken_before
 from sgnus.crypto.identity import Identity
 from sgnus.messages.errors import UserFault
 from sgnus.messages.ids import NetworkId, PeerId
-from sgnus.messages.limits import PROTOCOL_VERSION, SETTLE_GRACE_MS, WORKERS_MAX
+from sgnus.messages.limits import PROTOCOL_VERSION, RECHECK_PERMILLE_DEFAULT, SETTLE_GRACE_MS, WORKERS_MAX
 from sgnus.messages.v1.types import AddressRecord, Endpoint, SignedEnvelope, SignedKind
 from sgnus.runtime.acquaintance import Acquaintance
 from sgnus.runtime.addresses import AddressBook
@@ -32,6 +32,7 @@ from sgnus.runtime.events import EventHub
 from sgnus.runtime.hearing import Feeds, Hearing
 from sgnus.runtime.home import NodeHome
 from sgnus.runtime.inputs import Inputs
+from sgnus.runtime.inquiries import Inquiries, accusing_jobs
 from sgnus.runtime.job_watch import JobWatch
 from sgnus.runtime.jobs import JobBook, unix_ms
 from sgnus.runtime.network_file import (
@@ -46,10 +47,12 @@ from sgnus.runtime.performing import Moved, Performing
 from sgnus.runtime.proofs import Proofs
 from sgnus.runtime.publisher_run import PublisherRuns
 from sgnus.runtime.reach import hosts_told, multiaddrs_told
+from sgnus.runtime.rechecks import Rechecks
 from sgnus.runtime.reclaiming import Reclaiming
 from sgnus.runtime.restoring import restore_jobs
 from sgnus.runtime.serving import Auditing, NodeService, Publishing, Receiving
 from sgnus.runtime.sgnus_nodes import SgnusNodes, check_listed
+from sgnus.runtime.trials import Sources, Trials
 from sgnus.runtime.work import Deliveries, Hands, Secrets, Worker
 
 LOG: Final = logging.getLogger("sgnus.node")
@@ -70,6 +73,8 @@ class NodeOptions:
     announce: tuple[str, ...] = ()
     settle: bool = False
     settle_grace_ms: int = SETTLE_GRACE_MS
+    recheck_permille: int = RECHECK_PERMILLE_DEFAULT
+    """Of the chunks that this node receives as a publisher, how many of a thousand it runs again itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +105,8 @@ class Node:
     def __init__(self, options: NodeOptions) -> None:
         if not 0 <= options.workers <= WORKERS_MAX:
             raise UserFault(f"{options.workers} workers: a node has 0 to {WORKERS_MAX}.")
+        if not 0 <= options.recheck_permille <= 1000:
+            raise UserFault("The share that is run again is 0 % to 100 % of the chunks.")
         self.options = options
         self.home = NodeHome(options.home)
         self._parts: NodeParts | None = None
@@ -135,9 +142,10 @@ class Node:
             pen = EnvelopePen(identity, NetworkId(network.id))
             check_listed(network, pen.peer, pen.vrf_key)
         parts = self._parts = await assemble(self.options, self.home, identity, network)
-        service = NodeService(parts.background.publishing, parts.drivers.database, parts.addresses)
+        accusing = await accusing_jobs(parts.drivers.store, parts.drivers.database)
+        await parts.background.inquiries.start(accusing)
         await parts.background.watch.prepare()
-        await self._listen(parts, service)
+        await self._listen(parts, parts.background.service)
         if parts.drivers.pool is not None:
             await parts.drivers.pool.start()
         await parts.background.watch.start()
@@ -204,11 +212,14 @@ async def assemble(
     performing = Performing(drivers, hub, hearing)
     engine = Engine(core, performing.persist, performing.perform)
     receiving = Receiving(engine.put)
-    publishing = Publishing(jobs, core, pen, receiving, auditing)
     worker = Worker(jobs, inputs, drivers.pool)
     hands = Hands(worker, jobs, pen.peer, Secrets(identity.seed), engine.put)
+    rechecks = Rechecks(jobs, worker, hands, engine.put, permille=options.recheck_permille)
+    publishing = Publishing(jobs, core, pen, receiving, rechecks.draw, auditing)
     apps = Apps(engine, jobs, inputs, hands)
-    watch = JobWatch(drivers, jobs, engine, hub)
+    sources = Sources(drivers.database, jobs, inputs, addresses.try_learn)
+    inquiries = _inquiries(engine, Trials(sources, worker, pen), drivers, network)
+    watch = JobWatch(drivers, jobs, engine, hub, inquiries)
     proofs = Proofs(jobs, worker, hands, hub, engine.put)
     proofs.connect(drivers.store, drivers.database.submit)
     clearing = Clearing(nodes, drivers, Reclaiming(nodes, hands, engine.put))
@@ -223,12 +234,13 @@ async def assemble(
             apps=apps,
             proofs=proofs,
             clearing=clearing,
+            rechecks=rechecks,
             runs=PublisherRuns(jobs, worker, hands, receiving, engine.put),
             engine=engine,
             jobs=jobs,
         )
     )
-    hearing.connect(Feeds(engine, addresses, acquaintance, drivers, watch, hands))
+    hearing.connect(Feeds(engine, addresses, acquaintance, drivers, watch, hands, inquiries))
     notices = [
         *await drivers.database.start(),
         *await restore_jobs(home.jobs_path, drivers.database, network_id, pen.peer),
@@ -237,9 +249,23 @@ async def assemble(
         LOG.warning("%s", notice)
     core.rounds.over = sat_before(await drivers.store.facts("seal"))
     core.rounds.spoken = spoken_before(await drivers.store.facts("beacon"))
-    background = Background(hands, watch, publishing, acquaintance, clearing)
+    await proofs.evidence.load()
+    service = NodeService(publishing, drivers.database, addresses, proofs.evidence)
+    background = Background(hands, watch, service, acquaintance, inquiries, clearing)
     return NodeParts(
         options, network, drivers, engine, jobs, hub, addresses, apps, hearing, background, notices
+    )
+
+
+def _inquiries(engine: Engine, trials: Trials, drivers: Drivers, network: NetworkFile) -> Inquiries:
+    core = engine.core
+    return Inquiries(
+        core.pen.peer,
+        drivers.store,
+        engine.put,
+        hold=trials.hold,
+        is_here=lambda peer: core.hosts("", peer),
+        sgnus_nodes=[PeerId(node.peer) for node in network.sgnus_nodes],
     )
 
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from sgnus.runtime.jobs import Job, JobBook, OutputPlace
     from sgnus.runtime.proofs import Proofs
     from sgnus.runtime.publisher_run import PublisherRuns
+    from sgnus.runtime.rechecks import Rechecks
     from sgnus.runtime.serving import Receiving
     from sgnus.runtime.work import Deliveries, Hands
 
@@ -41,6 +42,7 @@ class Moved:
     runs: PublisherRuns
     proofs: Proofs
     clearing: Clearing
+    rechecks: Rechecks
     engine: Engine
     jobs: JobBook
 
@@ -90,6 +92,7 @@ class Performing:
             fx.RunHere: moved.runs.run,
             fx.PublishEntry: self._publish,
             fx.Reexecute: moved.proofs.reexecute,
+            fx.Recheck: moved.rechecks.run,
             fx.Accuse: moved.proofs.accuse,
             fx.Voided: moved.proofs.void,
             fx.Verified: moved.proofs.verified,

@@ -10,13 +10,13 @@ from typing import Final
 from sgnus.core import effects as fx
 from sgnus.core.inputs import Input, Reexecuted
 from sgnus.core.terms import Terms
-from sgnus.crypto.digests import digest
 from sgnus.messages.errors import OurFault, PeerFault, UserFault, WorldFault
 from sgnus.messages.fields import Message
 from sgnus.messages.ids import BlockId
 from sgnus.messages.v1.types import EntryKind, FraudBody, FraudProof
-from sgnus.ports import Computed, Store
+from sgnus.ports import Store
 from sgnus.runtime.events import EventHub
+from sgnus.runtime.evidence import Evidence
 from sgnus.runtime.inputs import InputMissing
 from sgnus.runtime.jobs import Job, JobBook, VerifiedMark
 from sgnus.runtime.work import Hands, Worker
@@ -42,6 +42,7 @@ class Proofs:
         """Where marks are kept, and how entries are written."""
         self._store = store
         self._submit = submit
+        self.evidence = Evidence(store)
 
     def reexecute(self, asked: fx.Reexecute) -> None:
         """Start; ends in Reexecuted."""
@@ -78,22 +79,10 @@ class Proofs:
         job = self._jobs.get(asked.job)
         if job is not None:
             try:
-                digests = await self._digests(job, asked)
+                digests = await self._worker.digests(job, asked.instance, asked.chunks)
             except (InputMissing, PeerFault, OurFault, WorldFault) as fault:
                 LOG.warning("chunks %s cannot be run again: %s", list(asked.chunks[:8]), fault)
         self._put(Reexecuted(asked.instance, asked.chunks, digests))
-
-    async def _digests(self, job: Job, asked: fx.Reexecute) -> bytes | None:
-        """Each of the chunks, run alone: what a worker put with them into a sub-block plays no part."""
-        found: dict[int, bytes] = {}
-        for sub_block in sorted({job.plan.place_of(chunk) for chunk in asked.chunks}):
-            chunks = job.plan.chunks_of(*sub_block)
-            wanted = [chunk for chunk in asked.chunks if chunk in chunks]
-            outcome = await self._worker.run_some(job, asked.instance, sub_block, wanted)
-            if not isinstance(outcome, Computed):
-                return None
-            found.update({chunk: digest(out) for chunk, out in zip(wanted, outcome.outputs, strict=True)})
-        return b"".join(found[chunk] for chunk in asked.chunks)
 
     async def _accuse(self, asked: fx.Accuse) -> None:
         """The proof for the database holds no input and no module, which would not fit: who checks it has or gets them.
@@ -103,7 +92,7 @@ class Proofs:
         if job is None or job.terms is None:
             return
         whole = await self._proof(asked, job, job.terms)
-        await self._store.put_facts("fraud", {f"{asked.job}/{asked.chunk}/{asked.accused}": encode(whole)})
+        await self.evidence.keep(f"{asked.job}/{asked.chunk}/{asked.accused}", whole)
         branch = whole.branch if len(whole.branch) <= BRANCH_BYTES_MAX else b""
         data = encode(replace(whole, input=None, module=None, branch=branch))
         try:

@@ -1,8 +1,9 @@
 """What this node does for its peers: serve inputs of its jobs, take their outputs, reconcile, exchange addresses.
 
 Authority is decided per call: anybody may reconcile and exchange addresses, members of a room that works on a job of ours
-may read its inputs and write their outputs, members and the curious may read a module by its digest. SGNUS nodes may read
-inputs too, to run chunks again: of jobs of ours, and, when their publisher is gone, of others' what we still have.
+may read its inputs and write their outputs, members and the curious may read a module by its digest, and the input of a
+chunk that we accuse somebody of. SGNUS nodes may read inputs too, to run chunks again: of jobs of ours, and, when their
+publisher is gone, of others' what we still have.
 """
 
 from __future__ import annotations
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from sgnus.core.pen import Pen
     from sgnus.runtime.addresses import AddressBook
     from sgnus.runtime.database import Database
+    from sgnus.runtime.evidence import Evidence
 
 OUTPUTS_AT_ONCE_MAX: Final = 64
 
@@ -102,8 +104,16 @@ class Publishing:
     """Inputs out, outputs in, for jobs of ours."""
 
     def __init__(
-        self, jobs: JobBook, core: NodeCore, pen: Pen, receiving: Receiving, auditing: Auditing | None = None
+        self,
+        jobs: JobBook,
+        core: NodeCore,
+        pen: Pen,
+        receiving: Receiving,
+        draw: Callable[[Sequence[int]], tuple[int, ...]] = lambda _chunks: (),
+        auditing: Auditing | None = None,
     ) -> None:
+        """`draw` are the private dice: which of these chunks of somebody's result are run again here."""
+        self._draw = draw
         self._auditing = auditing or Auditing()
         self._jobs = jobs
         self._core = core
@@ -199,6 +209,9 @@ class Publishing:
             offset, length = await job.files.outputs.append(outputs)
             place = OutputPlace(record.microjob, record.sub_block, 0, offset, length)
 
+        is_ours = member == self._pen.peer or not job.wants_proof or place is None
+        again = () if is_ours else self._draw(job.plan.chunks_of(record.microjob, record.sub_block))
+
         def stored(token: int) -> OutputsStored:
             return OutputsStored(
                 token=token,
@@ -210,6 +223,7 @@ class Publishing:
                 root=record.root,
                 record=signed,
                 opening=opening,
+                recheck=again,
             )
 
         key = f"{record.job}/{record.microjob}/{record.sub_block}/{member}/{record.instance}"
@@ -236,7 +250,15 @@ class Publishing:
 class NodeService:
     """The `PeerService` of a node."""
 
-    def __init__(self, publishing: Publishing, database: Database, addresses: AddressBook) -> None:
+    def __init__(
+        self,
+        publishing: Publishing,
+        database: Database,
+        addresses: AddressBook,
+        evidence: Evidence | None = None,
+    ) -> None:
+        """`evidence` serves what it takes to check our accusations."""
+        self._evidence = evidence
         self._publishing = publishing
         self._database = database
         self._addresses = addresses
@@ -258,9 +280,10 @@ class NodeService:
         return await self._publishing.write_outputs(peer, header, pieces)
 
     async def read_blob(self, peer: PeerId, request: ReadBlobRequest) -> AsyncIterator[Piece]:
-        """See `Publishing.read_blob`."""
+        """See `Publishing.read_blob`; else what a proof of ours holds, for anybody."""
         del peer
-        view = memoryview(self._publishing.read_blob(request))
+        found = await self._evidence.blob(request.digest) if self._evidence is not None else None
+        view = memoryview(found if found is not None else self._publishing.read_blob(request))
         for start in range(0, len(view), DATA_BYTES_TYPICAL):
             yield view[start : start + DATA_BYTES_TYPICAL]
 

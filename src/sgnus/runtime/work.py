@@ -109,15 +109,28 @@ class Worker:
         task, chunks = await self.task_of(job, place[0], instance, place[1])
         some = [task.chunks[chunk - chunks.start] for chunk in wanted]
         try:
-            return await self._run_anywhere(SubBlockTask(task.module, task.parameters, some, task.limits))
+            return await self.run_anywhere(SubBlockTask(task.module, task.parameters, some, task.limits))
         except UserFault as fault:
             return Abandoned(str(fault))
+
+    async def digests(self, job: Job, instance: InstanceId, chunks: Sequence[int]) -> bytes | None:
+        """The digests of these chunks end to end, each run alone: what a worker put with them into a sub-block plays no
+        part. None if they give no output here. Faults: InputMissing.
+        """
+        found: dict[int, bytes] = {}
+        for place in sorted({job.plan.place_of(chunk) for chunk in chunks}):
+            wanted = [chunk for chunk in chunks if chunk in job.plan.chunks_of(*place)]
+            outcome = await self.run_some(job, instance, place, wanted)
+            if not isinstance(outcome, Computed):
+                return None
+            found.update({chunk: digest(out) for chunk, out in zip(wanted, outcome.outputs, strict=True)})
+        return b"".join(found[chunk] for chunk in chunks)
 
     async def run(self, job: Job, microjob: int, instance: InstanceId, sub_block: int) -> Outcome:
         """The outputs, or why there are none. Faults: InputMissing."""
         task, chunks = await self.task_of(job, microjob, instance, sub_block)
         try:
-            outcome = await self._run_anywhere(task)
+            outcome = await self.run_anywhere(task)
         except UserFault as fault:
             return Abandoned(str(fault))
         if isinstance(outcome, Computed):
@@ -126,8 +139,8 @@ class Worker:
                 return Trapped(0, "the outputs do not have the sizes of the plan")
         return outcome
 
-    async def _run_anywhere(self, task: SubBlockTask) -> Outcome:
-        """A publisher without workers runs what members abandoned all the same, in a child for this once."""
+    async def run_anywhere(self, task: SubBlockTask) -> Outcome:
+        """A node without workers runs what it must all the same, in a child for this once. Faults: UserFault."""
         if self._pool is not None:
             return await self._pool.run(task)
         pool = ProcessorPool(1)

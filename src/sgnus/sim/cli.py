@@ -49,6 +49,7 @@ def _setting(seed: int, chosen: dict[str, Any]) -> Setting:
         liars=chosen["liars"],
         other_beacon=chosen["other_beacon"],
         members_min=chosen["min_members"],
+        recheck=chosen["recheck"],
     )
 
 
@@ -93,6 +94,7 @@ def _show(verdict: Verdict, *, trace: bool) -> None:
     show_default=True,
     help="Members that a room must have to be verified.",
 )
+@click.option("--recheck", is_flag=True, help="The publisher runs all that it receives again.")
 @click.option("--trace", is_flag=True, help="Tell every input and effect, also where no law is broken.")
 @click.option("--json", "as_json", is_flag=True, help="One object a seed.")
 @click.pass_context

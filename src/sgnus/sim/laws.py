@@ -36,7 +36,8 @@ LAWS: Final = {
     "founding": "Of two living instances of one microjob that hear each other, one ends.",
     "result": "Every sub-block ends with exactly one HELD, and with the right root.",
     "durability": "What the publisher told to be HELD lies on its disk, whatever crashed since.",
-    "proof": "Each microjob has a receipt, and what it verifies is right: with full verification, against one liar.",
+    "proof": "Each microjob has a receipt, and what it verifies is right: with full verification, against one liar; "
+    "where the publisher runs all again, against any.",
     "justice": "Nobody is accused but who signed a falsehood.",
     "repetition": "A host never leases what it knows to be held.",
     "news": "A host never leases what its publisher holds for long, if the two were in touch all the time.",
@@ -63,13 +64,14 @@ class Broken(Exception):
 @dataclass(slots=True)
 class Laws:
     """Watches one run. `held` are all HELDs that any publisher's process ever signed, by (microjob, sub-block);
-    `persisted_ms` says since when the publisher's disk has them, `in_touch_ms` since when a peer and the publisher run, are
-    not frozen, and have a stream with each other that does not stall.
+    `known` is what a peer heard to be held, with its microjob; `persisted_ms` says since when the publisher's disk has them,
+    `in_touch_ms` since when a peer and the publisher run, are not frozen, and have a stream with each other that does not
+    stall.
     """
 
     setting: Setting
     held: dict[tuple[int, int], SignedEnvelope] = field(default_factory=dict)
-    known: dict[PeerId, dict[tuple[InstanceId, int], None]] = field(default_factory=dict)
+    known: dict[PeerId, dict[tuple[InstanceId, int], int]] = field(default_factory=dict)
     rivals_ms: dict[str, int] = field(default_factory=dict)
     is_liar: Callable[[PeerId], bool] = lambda _peer: False
     persisted_ms: dict[tuple[int, int], int] = field(default_factory=dict)
@@ -93,7 +95,7 @@ class Laws:
         for envelope in _held_in(given):
             held = decode(Held, envelope.payload)
             if (held.job, held.microjob) == (seat.job, seat.microjob):
-                self.known.setdefault(peer.name, {})[seat.instance, held.sub_block] = None
+                self.known.setdefault(peer.name, {})[seat.instance, held.sub_block] = seat.microjob
 
     def effect(self, peer: Peer, effect: fx.Effect, now_ms: int) -> None:
         """One effect of one step, before it is performed."""
@@ -116,7 +118,7 @@ class Laws:
                 self._is_news(peer, (effect.microjob, effect.sub_block), now_ms)
         if isinstance(effect, fx.Persist) and effect.namespace == "held" and not effect.value:
             _job, microjob, sub_block = effect.key.split("/")
-            self.persisted_ms.pop((int(microjob), int(sub_block)), None)
+            self._is_void(int(microjob), int(sub_block))
         if isinstance(effect, fx.Persist) and effect.namespace == "held" and effect.value:
             envelope = decode(SignedEnvelope, effect.value)
             self._is_one(envelope)
@@ -127,6 +129,13 @@ class Laws:
         if isinstance(effect, fx.Send) and isinstance(effect.message, HeldNotice):
             for envelope in effect.message.held:
                 self._is_on_disk(peer, envelope)
+
+    def _is_void(self, microjob: int, sub_block: int) -> None:
+        """It is held no more, and whoever hosts may lease it again."""
+        self.persisted_ms.pop((microjob, sub_block), None)
+        for known in self.known.values():
+            for key in [key for key, place in known.items() if (place, key[1]) == (microjob, sub_block)]:
+                del known[key]
 
     def _is_one(self, envelope: SignedEnvelope) -> None:
         """What was signed by a process that died before it was durable was never told, and does not count."""
@@ -222,7 +231,7 @@ class Laws:
 
     def _proofs(self, publisher: Peer, job: BlockId) -> None:
         """Each microjob has its receipt, and what it opens is right, but for what the policy lets slip: one liar between its
-        samples, two who check each other.
+        samples, two who check each other. Nothing slips where the publisher runs all again.
         """
         for microjob in range((self.setting.sub_blocks + 9) // 10):
             value = publisher.disk.facts.get(("receipt", f"{job}/{microjob}"))
@@ -233,7 +242,8 @@ class Laws:
                 for x in decode(Receipt, value).openings
                 if x.digests != root_of(microjob, x.sub_block)
             ]
-            if wrong and self.setting.liars <= (self.setting.verify is Verify.FULL):
+            is_met = self.setting.recheck or self.setting.liars <= (self.setting.verify is Verify.FULL)
+            if wrong and is_met:
                 raise Broken("proof", f"the receipt of microjob {microjob} verifies wrong sub-blocks {wrong}")
 
     def _results(self, publisher: Peer, job: BlockId) -> None:

@@ -45,6 +45,7 @@ class Honesty:
     """Who tells the truth about what it computed: all but the last `liars` peers."""
 
     def __init__(self, setting: Setting, peers: dict[PeerId, Peer]) -> None:
+        self.is_rechecked = setting.recheck
         self._is_proved = setting.verify is not Verify.NONE
         self._liars = setting.liars
         self._peers = peers
@@ -140,15 +141,20 @@ class Plane:
         root, opening = self.honesty.committed(peer, effect.job, effect.instance, place)
         self._give(peer, ins.SubBlockComputed(effect.instance, effect.sub_block, 1, root, 300, opening))
 
-    def reexecute(self, peer: Peer, effect: fx.Reexecute) -> None:
+    def reexecute(self, peer: Peer, effect: fx.Reexecute | fx.Recheck) -> None:
         """Chunks are run again; each sub-block is one chunk here."""
         delay_ms = self._dice.randint(*self._compute_ms) * len(effect.chunks)
         self._agenda.after(delay_ms, self._reexecuted, peer, peer.run, effect)
 
-    def _reexecuted(self, peer: Peer, run: int, effect: fx.Reexecute) -> None:
-        if peer.run == run:
-            digests = b"".join(self.honesty.digest(peer, divmod(chunk, 10)) for chunk in effect.chunks)
+    def _reexecuted(self, peer: Peer, run: int, effect: fx.Reexecute | fx.Recheck) -> None:
+        if peer.run != run:
+            return
+        digests = b"".join(self.honesty.digest(peer, divmod(chunk, 10)) for chunk in effect.chunks)
+        if isinstance(effect, fx.Reexecute):
             self._give(peer, ins.Reexecuted(effect.instance, effect.chunks, digests))
+        else:
+            given = ins.Rechecked(effect.job, effect.microjob, effect.sub_block, effect.chunks, digests)
+            self._give(peer, given)
 
     def _fail(self, peer: Peer, run: int, effect: fx.Process, token: int) -> None:
         if self._is_at_work(peer, run, effect, token):
@@ -219,6 +225,7 @@ class Plane:
                 root,
                 effect.record,
                 opening,
+                (10 * effect.microjob + effect.sub_block,) if self.honesty.is_rechecked else (),
             ),
         )
 

@@ -30,6 +30,8 @@ class Setting:
     liars: int = 0
     other_beacon: bool = False
     members_min: int = PROVED_MEMBERS_MIN
+    recheck: bool = False
+    """The publisher runs all that it receives again."""
 
     @property
     def end_ms(self) -> int:
@@ -42,6 +44,7 @@ class Setting:
         if self.verify is not Verify.NONE:
             command += f" --verify {self.verify.name.lower()} --liars {self.liars}"
             command += f" --min-members {self.members_min}"
+            command += " --recheck" if self.recheck else ""
         if self.other_beacon:
             command += " --other-beacon"
         return command

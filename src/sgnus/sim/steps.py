@@ -154,7 +154,7 @@ class Steps:
                 self.plane.deliver(peer, effect)
             case fx.AnswerHeld():
                 self.plane.answer(peer, effect)
-            case fx.Reexecute():
+            case fx.Reexecute() | fx.Recheck():
                 self.plane.reexecute(peer, effect)
             case fx.Accuse():
                 accused = self._peers[effect.accused].identity.peer_id

@@ -28,7 +28,7 @@ _COMMANDS: Final = {
     "submit": ("sgnus.frontends.cli.submit:submit", "Process a picture or an array on the grid."),
     "job": (
         "sgnus.frontends.cli.jobs:job",
-        "List, show, collect and cancel jobs; read their stories; save their receipts.",
+        "List, show, collect and cancel jobs; read their stories; save their receipts and proofs.",
     ),
     "receipt": ("sgnus.frontends.cli.receipts:receipt", "Check receipts, offline."),
     "proof": ("sgnus.frontends.cli.proofs:proof", "Check proofs of fraud, offline."),

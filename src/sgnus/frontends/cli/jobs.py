@@ -10,7 +10,7 @@ import click
 
 from sgnus.frontends.cli.collecting import collect, until_broken_off
 from sgnus.frontends.cli.options import common
-from sgnus.frontends.cli.saying import answer_json, facts, shape, short, size, table
+from sgnus.frontends.cli.saying import answer_json, facts, remark, shape, short, size, table
 from sgnus.messages.errors import NotFound
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def job() -> None:
-    """List, show, collect and cancel jobs; read their stories; save their receipts. ID is a BLOCKID, or the start of one.
+    """List, show, collect and cancel jobs; read their stories; save receipts and proofs. ID is a BLOCKID, or the start of one.
 
     \b
     Examples:
@@ -28,6 +28,7 @@ def job() -> None:
       sgnus job results bafyrei... -o edges.png
       sgnus job story bafyrei...
       sgnus job receipts bafyrei... -o receipts
+      sgnus job proofs bafyrei... -o proofs
     """
 
 
@@ -203,6 +204,48 @@ def _without_receipts(status: JobStatus) -> str:
         f"No microjob of job {status.job} is verified yet ({status.state}), or it asked for no proof "
         "(verify none). Ask again later."
     )
+
+
+@job.command()
+@click.argument("job_id", metavar="ID")
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="Folder to save into.",
+)
+@common
+def proofs(job_id: str, output: Path, home: str | None, as_json: bool) -> int:
+    """Save the proofs of fraud in a job, one file each; check them with: sgnus proof verify
+
+    The node that published the job has them complete. Another one has what the job database holds, without input and module.
+
+    \b
+    Examples:
+      sgnus job proofs bafyrei... -o proofs
+      sgnus job proofs bafyrei... -o proofs --json
+    """
+    from sgnus.frontends.cli.proofs import save
+
+    with _running(home) as grid:
+        found = grid.job(job_id)
+        status, data = found.status(), found.proofs()
+    if not data:
+        raise NotFound(f"Nobody is accused in job {status.job}, as far as this node knows.")
+    files = save(output, data)
+    if as_json:
+        answer_json({"job": found.id, "complete": status.own, "files": [str(file) for file in files]})
+        return 0
+    click.echo(f"{len(files)} proof{'s' if len(files) > 1 else ''} of fraud; saved in {output}")
+    for file in files:
+        click.echo(str(file))
+    if not status.own:
+        remark(
+            f"They lack input and module: the complete ones are at {status.author}, which published the job."
+        )
+    return 0
 
 
 def _running(home: str | None) -> Grid:

@@ -8,9 +8,10 @@ from typing import Any, TypeVar
 
 import click
 
+from sgnus.frontends.shares import share
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 INTEGER = re.compile(r"[+-]?\d{1,18}")
-DECIMAL = re.compile(r"(\d{1,9}(?:\.\d{1,9})?|\.\d{1,9})\s*(%?)")
 
 
 class Sizes(click.ParamType[tuple[int, ...]]):
@@ -50,16 +51,19 @@ class Share(click.ParamType[float]):
 
     name = "share"
 
+    def __init__(self, *, has_none: bool = False) -> None:
+        self._has_none = has_none
+
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         if isinstance(value, float):
             return value
-        written = DECIMAL.fullmatch(str(value).strip())
-        if written is None:
-            self.fail(f"{value!r} is no share; write 10% or 0.1", param, ctx)
-        share = float(written[1]) / (100 if written[2] else 1)
-        if not 0 < share <= 1:
+        try:
+            part = share(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+        if not part and not self._has_none:
             self.fail(f"{value!r} is no share of the whole; write 10% or 0.1", param, ctx)
-        return share
+        return part
 
 
 SIZES = Sizes()
@@ -96,6 +100,12 @@ def node_options(command: Command) -> Command:
         click.option("--listen", metavar="HOST", help="Address to listen on. [default: 127.0.0.1]"),
         click.option(
             "--workers", type=click.IntRange(0, 1024), help="Processes that run processors. [default: 1]"
+        ),
+        click.option(
+            "--recheck",
+            type=Share(has_none=True),
+            metavar="SHARE",
+            help="Run so much of what others deliver for this node's jobs again, in secret; 0 turns it off. [default: 1%]",
         ),
         click.option("--network", metavar="FILE", help="Network file. [default: the home's own]"),
     ):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +12,7 @@ import click
 
 from sgnus.frontends.cli.receipts import read_file
 from sgnus.frontends.cli.saying import answer_json, facts, remark
-from sgnus.messages.errors import PeerFault
+from sgnus.messages.errors import PeerFault, UserFault
 
 if TYPE_CHECKING:
     from sgnus.runtime.frauds import FraudReport
@@ -25,7 +27,8 @@ def proof() -> None:
 
     \b
     Examples:
-      sgnus proof verify chunk-7.proof
+      sgnus job proofs bafyrei... -o proofs
+      sgnus proof verify proofs/chunk-7.proof
     """
 
 
@@ -58,6 +61,28 @@ def verify(file: Path, as_json: bool) -> int:
     else:
         _tell(file, report)
     return GUILTY if report.guilty else NOBODY
+
+
+def save(folder: Path, proofs: Sequence[bytes]) -> list[Path]:
+    """Write each as chunk-N.proof into `folder`, which is made; a second one of a chunk as chunk-N-2.proof. UserFault if
+    that cannot be.
+    """
+    from sgnus.runtime.frauds import chunk_of
+
+    counts: Counter[int] = Counter()
+    files = []
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for data in proofs:
+            chunk = chunk_of(data)
+            counts[chunk] += 1
+            suffix = f"-{counts[chunk]}" if counts[chunk] > 1 else ""
+            file = folder / f"chunk-{chunk}{suffix}.proof"
+            file.write_bytes(data)
+            files.append(file)
+    except OSError as error:
+        raise UserFault(f"The proofs cannot be saved in {folder}: {error.strerror}.") from error
+    return files
 
 
 def _tell(file: Path, report: FraudReport) -> None:

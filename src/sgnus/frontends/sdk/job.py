@@ -63,6 +63,20 @@ class Job:
         reply = await self._transport.call("GetReceipts", sgnus_pb2.GetReceiptsRequest(job=self.id))
         return list(reply.receipts)
 
+    async def proofs(self) -> list[bytes]:
+        """The proofs of fraud in it. Those of the node that published the job are complete; another node has them without
+        input and module.
+        """
+        found, data = list[bytes](), bytearray()
+        request = sgnus_pb2.GetProofsRequest(job=self.id)
+        async with aclosing(self._transport.stream("GetProofs", request)) as replies:
+            async for reply in replies:
+                data += reply.data
+                if reply.last:
+                    found.append(bytes(data))
+                    data.clear()
+        return found
+
     async def wait(self, timeout: float | None = None) -> JobStatus:
         """Wait until the job has ended, however it ends. TimeoutError after `timeout` seconds."""
         async with asyncio.timeout(timeout):
@@ -115,7 +129,7 @@ class Job:
         while True:
             request = sgnus_pb2.StreamResultsRequest(job=self.id, after=after, provisional=provisional)
             try:
-                async with aclosing(self._read(request, dtype)) as deliveries:
+                async with aclosing(_read(self._transport, request, dtype)) as deliveries:
                     async for delivery in deliveries:
                         patience.renew()
                         after = delivery.cursor
@@ -144,19 +158,6 @@ class Job:
             raise OurFault(f"Job {self.id} completed with {len(arrived)} of {status.chunks} chunks.")
         return whole
 
-    async def _read(self, request: Any, dtype: str) -> AsyncGenerator[Delivery, None]:
-        """One stream of results, its pieces put together."""
-        from sgnus.frontends.sdk.tiles import delivery
-
-        first, data = None, bytearray()
-        async with aclosing(self._transport.stream("StreamResults", request)) as replies:
-            async for reply in replies:
-                first = first or reply
-                data += reply.data
-                if reply.last:
-                    yield delivery(first, reply.cursor, data, dtype, reply.state)
-                    first, data = None, bytearray()
-
     async def _patient_status(self, patience: Patience) -> JobStatus:
         while True:
             try:
@@ -171,6 +172,20 @@ def _warn_of_waiting(status: JobStatus) -> None:
     """
     if status.state == "pending":
         LOG.warning("Job %s is pending: %s.", status.job, status.reason)
+
+
+async def _read(transport: Transport, request: Any, dtype: str) -> AsyncGenerator[Delivery, None]:
+    """One stream of results, its pieces put together."""
+    from sgnus.frontends.sdk.tiles import delivery
+
+    first, data = None, bytearray()
+    async with aclosing(transport.stream("StreamResults", request)) as replies:
+        async for reply in replies:
+            first = first or reply
+            data += reply.data
+            if reply.last:
+                yield delivery(first, reply.cursor, data, dtype, reply.state)
+                first, data = None, bytearray()
 
 
 def _is_complete(status: JobStatus) -> bool:

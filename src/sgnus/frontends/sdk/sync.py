@@ -173,6 +173,12 @@ class Job:
         """The receipts of its verified microjobs, by microjob. The node that published the job keeps them."""
         return LOOP.run(self._inner.receipts())
 
+    def proofs(self) -> list[bytes]:
+        """The proofs of fraud in it. Those of the node that published the job are complete; another node has them without
+        input and module.
+        """
+        return LOOP.run(self._inner.proofs())
+
     def wait(self, timeout: float | None = None) -> JobStatus:
         """Wait until the job has ended, however it ends. TimeoutError after `timeout` seconds."""
         return LOOP.run(self._inner.wait(timeout))

@@ -110,6 +110,11 @@ class ProcessingStub:
                 request_serializer=sgnus_dot_v1_dot_sgnus__pb2.GetReceiptsRequest.SerializeToString,
                 response_deserializer=sgnus_dot_v1_dot_sgnus__pb2.GetReceiptsReply.FromString,
                 _registered_method=True)
+        self.GetProofs = channel.unary_stream(
+                '/sgnus.v1.Processing/GetProofs',
+                request_serializer=sgnus_dot_v1_dot_sgnus__pb2.GetProofsRequest.SerializeToString,
+                response_deserializer=sgnus_dot_v1_dot_sgnus__pb2.GetProofsReply.FromString,
+                _registered_method=True)
         self.GetNode = channel.unary_unary(
                 '/sgnus.v1.Processing/GetNode',
                 request_serializer=sgnus_dot_v1_dot_sgnus__pb2.GetNodeRequest.SerializeToString,
@@ -236,6 +241,13 @@ class ProcessingServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetProofs(self, request, context):
+        """Proofs of fraud in a job, one after the other.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetNode(self, request, context):
         """This node.
         """
@@ -334,6 +346,11 @@ def add_ProcessingServicer_to_server(servicer, server):
                     servicer.GetReceipts,
                     request_deserializer=sgnus_dot_v1_dot_sgnus__pb2.GetReceiptsRequest.FromString,
                     response_serializer=sgnus_dot_v1_dot_sgnus__pb2.GetReceiptsReply.SerializeToString,
+            ),
+            'GetProofs': grpc.unary_stream_rpc_method_handler(
+                    servicer.GetProofs,
+                    request_deserializer=sgnus_dot_v1_dot_sgnus__pb2.GetProofsRequest.FromString,
+                    response_serializer=sgnus_dot_v1_dot_sgnus__pb2.GetProofsReply.SerializeToString,
             ),
             'GetNode': grpc.unary_unary_rpc_method_handler(
                     servicer.GetNode,
@@ -757,6 +774,33 @@ class Processing:
             '/sgnus.v1.Processing/GetReceipts',
             sgnus_dot_v1_dot_sgnus__pb2.GetReceiptsRequest.SerializeToString,
             sgnus_dot_v1_dot_sgnus__pb2.GetReceiptsReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetProofs(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/sgnus.v1.Processing/GetProofs',
+            sgnus_dot_v1_dot_sgnus__pb2.GetProofsRequest.SerializeToString,
+            sgnus_dot_v1_dot_sgnus__pb2.GetProofsReply.FromString,
             options,
             channel_credentials,
             insecure,

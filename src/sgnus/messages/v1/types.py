@@ -2406,6 +2406,34 @@ class ListSettlementsReply(Message):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GetProofsRequest(Message):
+    """Of which job."""
+
+    job: str
+
+    FIELDS: ClassVar[tuple[Field, ...]] = (
+        Field(name="job", number=1, kind=Kind.STRING, required=True, size_max=80),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GetProofsReply(Message):
+    """A piece of an encoded FraudProof. Of a job of this node it is complete; else as the job database has
+    it, without input and module.
+    """
+
+    data: bytes
+    """At most 1 MiB."""
+    last: bool
+    """Last piece of this proof."""
+
+    FIELDS: ClassVar[tuple[Field, ...]] = (
+        Field(name="data", number=1, kind=Kind.BYTES, required=True),
+        Field(name="last", number=2, kind=Kind.BOOL, required=True),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GetNodeRequest(Message):
     """Nothing to say."""
 
@@ -3070,6 +3098,8 @@ MESSAGES: Final[tuple[type[Message], ...]] = (
     ListSettlementsRequest,
     SettledMicrojob,
     ListSettlementsReply,
+    GetProofsRequest,
+    GetProofsReply,
     GetNodeRequest,
     Counter,
     ParameterCard,
