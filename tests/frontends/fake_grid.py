@@ -136,14 +136,50 @@ class FakeBoard(sgnus_pb2_grpc.ProcessingServicer):
         return self.jobs[job_id]
 
 
-class FakeJobs(FakeBoard):
-    """Calls about jobs."""
+class FakeEvidence(FakeBoard):
+    """Calls about what was proven."""
 
     def __init__(self) -> None:
         super().__init__()
         self.receipts: dict[str, list[bytes]] = {}
-        self.waits_for = ""
         self.proofs: dict[str, list[bytes]] = {}
+
+    def GetReceipts(self, request: Any, context: Any) -> Any:
+        return pb.GetReceiptsReply(receipts=self.receipts.get(self._job(request.job, context).id, []))
+
+    def GetProofs(self, request: Any, context: Any) -> Iterator[Any]:
+        for proof in self.proofs.get(self._job(request.job, context).id, []):
+            half = len(proof) // 2
+            yield pb.GetProofsReply(data=proof[:half], last=False)
+            yield pb.GetProofsReply(data=proof[half:], last=True)
+
+    def ListSettlements(self, request: Any, context: Any) -> Any:
+        """Two pages of one settlement each; of a job that is named, nothing."""
+        if request.job:
+            return pb.ListSettlementsReply()
+        number = 1 if request.after else 0
+        share = pb.Share(peer="12D3KooWWorker", made=11, checked=number)
+        one = pb.SettledMicrojob(
+            job="bafyreisettled",
+            microjob=number,
+            receipt=bytes([number]) * 32,
+            node="12D3KooWSgnusNode",
+            audited=number == 1,
+            rerun=11 * number,
+            shares=[share],
+            audit=pb.AUDIT_STATE_DONE if number else pb.AUDIT_STATE_OWED,
+        )
+        return pb.ListSettlementsReply(
+            settlements=[one], credits=[share], next=None if request.after else "bafyreisettled/0"
+        )
+
+
+class FakeJobs(FakeEvidence):
+    """Calls about jobs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waits_for = ""
 
     def PlanJob(self, request: Any, context: Any) -> Any:
         tiles = self._checked(request.job, context)
@@ -253,15 +289,6 @@ class FakeJobs(FakeBoard):
         job = self._job(request.job, context)
         return pb.GetStoryReply(lines=["the job was submitted", f"it has {len(job.tiles)} chunks"])
 
-    def GetReceipts(self, request: Any, context: Any) -> Any:
-        return pb.GetReceiptsReply(receipts=self.receipts.get(self._job(request.job, context).id, []))
-
-    def GetProofs(self, request: Any, context: Any) -> Iterator[Any]:
-        for proof in self.proofs.get(self._job(request.job, context).id, []):
-            half = len(proof) // 2
-            yield pb.GetProofsReply(data=proof[:half], last=False)
-            yield pb.GetProofsReply(data=proof[half:], last=True)
-
     def GetNode(self, request: Any, context: Any) -> Any:
         card = pb.ProcessorCard(name="invert", summary="turns light into dark", dtypes=["uint8"])
         return pb.GetNodeReply(
@@ -288,26 +315,6 @@ class FakeJobs(FakeBoard):
             gossip=True,
         )
         return pb.ListPeersReply(peers=[peer])
-
-    def ListSettlements(self, request: Any, context: Any) -> Any:
-        """Two pages of one settlement each; of a job that is named, nothing."""
-        if request.job:
-            return pb.ListSettlementsReply()
-        number = 1 if request.after else 0
-        share = pb.Share(peer="12D3KooWWorker", made=11, checked=number)
-        one = pb.SettledMicrojob(
-            job="bafyreisettled",
-            microjob=number,
-            receipt=bytes([number]) * 32,
-            node="12D3KooWSgnusNode",
-            audited=number == 1,
-            rerun=11 * number,
-            shares=[share],
-            audit=pb.AUDIT_STATE_DONE if number else pb.AUDIT_STATE_OWED,
-        )
-        return pb.ListSettlementsReply(
-            settlements=[one], credits=[share], next=None if request.after else "bafyreisettled/0"
-        )
 
 
 def _bytes(array: Any) -> int:

@@ -65,7 +65,7 @@ class Side:
             core,  # type: ignore[arg-type]
             pen,
             Receiving(core.put),
-            Auditing(AUDITORS, self.lent),
+            auditing=Auditing(AUDITORS, self.lent),
         )
         self.service = NodeService(publishing, None, None)  # type: ignore[arg-type]
 
@@ -167,7 +167,7 @@ async def test_the_publisher_lets_a_sgnus_node_read_without_a_seat(tmp_path: Pat
         published.core,  # type: ignore[arg-type]
         published.pen,
         published.core.receiving,
-        Auditing(AUDITORS),
+        auditing=Auditing(AUDITORS),
     )
     assert b"".join(publishing.read_chunks(SETTLER.peer_id, asking())) == b"".join(RIGHT)
     with pytest.raises(PeerFault):

@@ -27,6 +27,7 @@ class Background:
         watch: JobWatch,
         service: NodeService,
         acquaintance: Acquaintance,
+        *,
         inquiries: Inquiries,
         clearing: Clearing,
     ) -> None:

@@ -42,7 +42,6 @@ class JobWatch:
         self._jobs = jobs
         self._engine = engine
         self._hub = hub
-        self._core = engine.core
         self._pending: dict[BlockId, None] = {}
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -104,7 +103,7 @@ class JobWatch:
         # Read before the core hears of the job: a delivery must not come between the two, and be held again.
         loaded = await self._load_held(job)
         facts = job.facts(self._address(view), unix_ms())
-        known = block_id in self._entered or block_id in self._core.publications
+        known = block_id in self._entered or block_id in self._engine.core.publications
         if known or (facts.open and self._has_room_for(view)):
             if facts.open:
                 self._entered[block_id] = None
@@ -114,7 +113,7 @@ class JobWatch:
             if loaded is not None and (loaded.held or loaded.turns):
                 self._engine.put(loaded)
             for claim in view.rooms:
-                if claim.expires_ms > unix_ms() and claim.host != self._core.pen.peer:
+                if claim.expires_ms > unix_ms() and claim.host != self._engine.core.pen.peer:
                     self._hear_claim(job, claim)
         await self._keep_entries(job)
         if not facts.open and job.files is not None:
@@ -138,7 +137,7 @@ class JobWatch:
 
     def _has_room_for(self, view: JobView) -> bool:
         """We enter a bounded number of lobbies, however many jobs strangers publish; our own always."""
-        return view.author == self._core.pen.peer or len(self._entered) < LOBBIES_MAX
+        return view.author == self._engine.core.pen.peer or len(self._entered) < LOBBIES_MAX
 
     async def _refill(self) -> None:
         """Look at the most urgent open jobs, as far as there is room."""
@@ -154,7 +153,7 @@ class JobWatch:
             if job.files is None or job.folder.is_loaded:
                 return None
             store, prefix = self._drivers.store, f"{block_id}/"
-            held = await settle_held(block_id, job.files, store, self._core.pen)
+            held = await settle_held(block_id, job.files, store, self._engine.core.pen)
             job.places = places_of({key: record.place for key, record in held.items()})
             job.verified = marks_of(await store.facts("verified", prefix))
             job.folder.is_loaded = True

@@ -215,7 +215,7 @@ async def assemble(
     worker = Worker(jobs, inputs, drivers.pool)
     hands = Hands(worker, jobs, pen.peer, Secrets(identity.seed), engine.put)
     rechecks = Rechecks(jobs, worker, hands, engine.put, permille=options.recheck_permille)
-    publishing = Publishing(jobs, core, pen, receiving, rechecks.draw, auditing)
+    publishing = Publishing(jobs, core, pen, receiving, draw=rechecks.draw, auditing=auditing)
     apps = Apps(engine, jobs, inputs, hands)
     sources = Sources(drivers.database, jobs, inputs, addresses.try_learn)
     inquiries = _inquiries(engine, Trials(sources, worker, pen), drivers, network)
@@ -247,14 +247,19 @@ async def assemble(
     ]
     for notice in notices:
         LOG.warning("%s", notice)
-    core.rounds.over = sat_before(await drivers.store.facts("seal"))
-    core.rounds.spoken = spoken_before(await drivers.store.facts("beacon"))
-    await proofs.evidence.load()
+    await _remember(core, proofs, drivers)
     service = NodeService(publishing, drivers.database, addresses, proofs.evidence)
-    background = Background(hands, watch, service, acquaintance, inquiries, clearing)
+    background = Background(hands, watch, service, acquaintance, inquiries=inquiries, clearing=clearing)
     return NodeParts(
         options, network, drivers, engine, jobs, hub, addresses, apps, hearing, background, notices
     )
+
+
+async def _remember(core: NodeCore, proofs: Proofs, drivers: Drivers) -> None:
+    """What we said in rounds before we were started again, and what we can show of frauds."""
+    core.rounds.over = sat_before(await drivers.store.facts("seal"))
+    core.rounds.spoken = spoken_before(await drivers.store.facts("beacon"))
+    await proofs.evidence.load()
 
 
 def _inquiries(engine: Engine, trials: Trials, drivers: Drivers, network: NetworkFile) -> Inquiries:

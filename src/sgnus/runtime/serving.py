@@ -109,6 +109,7 @@ class Publishing:
         core: NodeCore,
         pen: Pen,
         receiving: Receiving,
+        *,
         draw: Callable[[Sequence[int]], tuple[int, ...]] = lambda _chunks: (),
         auditing: Auditing | None = None,
     ) -> None:
