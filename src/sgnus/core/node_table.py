@@ -144,7 +144,7 @@ def _lost(node: NodeCore, given: ins.PeerLost, now_ms: int) -> None:
 def _heard(node: NodeCore, given: ins.RoomHeard, now_ms: int) -> None:
     said = given.announcement
     lobby = node.jobs.get(BlockId(said.job))
-    if lobby is None:
+    if lobby is None or given.host in lobby.facts.banned:
         return
     lobby.hear(given, now_ms)
     room = node.room

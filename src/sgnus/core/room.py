@@ -111,6 +111,10 @@ class Room:
     def host(self) -> PeerId:
         return self.roster.host
 
+    def is_host_gone(self, limit_ms: int, now_ms: int) -> bool:
+        """Broken, silent for so long, or banned: who was convicted in this job hosts none of its rooms, however loud it is."""
+        return self.host in self.board.banned or self.pulse.is_gone(self.host, limit_ms, now_ms)
+
     def others(self) -> tuple[PeerId, ...]:
         """All that follow this room but ourselves: members, and the publisher as observer."""
         peers = [peer for peer in self.roster.peers if peer != self.seat.me]
