@@ -85,6 +85,8 @@ def _said(node: NodeCore, given: ins.PeerSaid, now_ms: int) -> None:
         return
     if isinstance(message, RoomClosed):
         rounds.closed(node, given.peer, message)
+    if isinstance(message, HeldNotice):
+        rounds.take_held(node, message, now_ms)
     if isinstance(message, JoinAnswer):
         seeking.take_answer(node, given.peer, message, now_ms)
         return

@@ -59,13 +59,16 @@ class Seat:
 
 @dataclass(slots=True)
 class Work:
-    """What this member works on, and when it next speaks of itself. `going_ms`: when it last asked to be let go."""
+    """What this member works on, and when it next speaks of itself. `going_ms`: when it last asked to be let go;
+    `is_complete_elsewhere`: our seat ended since all is held, as the host says, though we may not have heard it yet.
+    """
 
     running: list[int] = field(default_factory=list)
     processed: list[int] = field(default_factory=list)
     beat_ms: int = 0
     asked_ms: int = 0
     going_ms: int | None = None
+    is_complete_elsewhere: bool = False
 
     def free(self, workers: int) -> int:
         """Leases that it can take now: one a worker, and one beyond so that a worker need not wait."""
