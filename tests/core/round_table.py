@@ -95,6 +95,10 @@ class Table:
         """A word from outside, to everybody."""
         self._mail += [(sender, peer, envelope) for peer in self.members]
 
+    def tell(self, peer: PeerId, envelope: SignedEnvelope) -> None:
+        """A word to one of them alone, now."""
+        self._hand(peer, envelope)
+
     def _member(self, peer: PeerId) -> Verification:
         of = self.round
         docket = Docket(of.pens[peer], of.terms, RoundId(of.list.instance))

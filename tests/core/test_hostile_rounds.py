@@ -14,7 +14,16 @@ from sgnus.core.publication import Court
 from sgnus.messages.errors import PeerFault
 from sgnus.messages.ids import PeerId
 from sgnus.messages.limits import ATTEMPTS_MAX, EARLY_WORD_BYTES_MAX
-from sgnus.messages.v1.types import HeldNotice, Opening, SignedEnvelope, SignedKind, Suspicion
+from sgnus.messages.v1.types import (
+    CloseReason,
+    HeldNotice,
+    OnPeerListChanged,
+    Opening,
+    RoomClosed,
+    SignedEnvelope,
+    SignedKind,
+    Suspicion,
+)
 from sgnus.runtime.pens import EnvelopePen
 from tests.core.round_table import Table
 from tests.round_support import FULL, NETWORK, Round, identity_of, member_of, proven
@@ -103,6 +112,35 @@ def test_a_proposal_that_comes_before_the_room_is_complete_does_not_keep_its_hos
     for now_ms in range(500, 10_000, 500):
         effects += node.handle(ins.Tick(), now_ms)
     assert SignedKind.PROPOSAL in words(effects)
+
+
+@pytest.mark.parametrize("ending", ["closed", "removed"])
+def test_whoever_left_a_room_just_before_its_last_held_can_propose_all_the_same(ending: str) -> None:
+    of = committed()
+    host, me = of.peers[:2]
+    node = node_of(of, me)
+    node.handle(ins.PeerSaid(of.publisher.peer, HeldNotice(held=of.held[:-1])), 10)
+    closed = RoomClosed(instance=of.instance, reason=CloseReason.TAKEN)
+    rest = tuple(member for member in of.list.list.members if member.peer != me)
+    shorter = replace(of.list.list, members=rest, sequence=2, previous=of.list.digest)
+    removed = OnPeerListChanged(list=of.pens[host].sign(SignedKind.LIST, shorter))
+    node.handle(ins.PeerSaid(host, closed if ending == "closed" else removed), 20)
+    assert node.room is None
+    effects = node.handle(ins.PeerSaid(of.publisher.peer, HeldNotice(held=of.held[-1:])), 30)
+    for now_ms in range(500, 10_000, 500):
+        effects += node.handle(ins.Tick(), now_ms)
+    assert SignedKind.PROPOSAL in words(effects)
+    assert node.rounds.left == {}
+
+
+def test_a_room_that_was_left_for_another_instance_is_not_verified() -> None:
+    of = committed()
+    node = node_of(of, of.peers[1])
+    merged = RoomClosed(instance=of.instance, reason=CloseReason.MERGED)
+    node.handle(ins.PeerSaid(of.peers[0], merged), 20)
+    node.handle(ins.PeerSaid(of.publisher.peer, HeldNotice(held=of.held)), 30)
+    assert not node.rounds.left
+    assert not node.rounds.running
 
 
 def test_a_stranger_that_fills_the_attempts_leaves_room_for_honest_ones() -> None:

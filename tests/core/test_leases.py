@@ -134,3 +134,24 @@ def test_deadlines_stop_while_the_publisher_is_away() -> None:
     grants(made, 0, A)
     made.shift(5_000)
     assert made.expire(64_999) == [] and made.expire(65_000) == [A]
+
+
+def test_what_a_member_gave_back_goes_to_another_before_it_goes_to_the_same_again() -> None:
+    made = board(1, A, B)
+    assert grants(made, 0, A, B) == [(0, A)]
+    made.note_returned(0, A, 10, abandoned=False)
+    assert grants(made, 10 + RETURN_BACKOFF_MS, A, B) == [(0, B)]
+
+
+def test_what_a_member_forgot_that_it_has_goes_to_another_before_it_goes_to_the_same_again() -> None:
+    made = board(1, A, B)
+    assert grants(made, 0, A, B) == [(0, A)]
+    made.note_capacity(A, 1, (), LOST_LEASE_MS + 1)
+    assert grants(made, LOST_LEASE_MS + 1, A, B) == [(0, B)]
+
+
+def test_where_nobody_else_is_idle_it_goes_to_the_same_again() -> None:
+    made = board(1, A)
+    grants(made, 0, A)
+    made.note_returned(0, A, 10, abandoned=False)
+    assert grants(made, 10 + RETURN_BACKOFF_MS, A) == [(0, A)]

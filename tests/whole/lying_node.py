@@ -1,57 +1,52 @@
-"""A node whose worker lies, for tests alone: `python -m tests.whole.lying_node HOW ...`, the rest as for any node.
+"""A node that lies, for tests alone: `python -m tests.whole.lying_node HOW ...`, the rest as for any node.
 
-HOW: `some` (every other chunk is false), `all`, or `accuses` (it works honestly, and lies only when it checks others).
+HOW is a name of `LIES`. Whoever runs this also logs which words of peers it refuses, and why; `nothing` does no more.
 """
 
 from __future__ import annotations
 
+import logging
 import sys
-from collections.abc import Sequence
-from dataclasses import replace
-from typing import Any
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Final
 
-from sgnus.adapters.processors.pool import ProcessorPool
 from sgnus.frontends import node_main
-from sgnus.ports import Computed, Outcome, SubBlockTask
-from sgnus.runtime.work import Worker
+from sgnus.messages.v1.types import SignedKind
+from tests.whole.lies import checking, hosting, publishing, words, work
+from tests.whole.lies.lie import Lie, become
 
-
-def _false(output: bytes) -> bytes:
-    """One bit of the last byte is another."""
-    return output[:-1] + bytes([output[-1] ^ 1])
-
-
-def _lie_in(outputs: Sequence[bytes], every: int) -> list[bytes]:
-    return [
-        _false(bytes(output)) if number % every == 0 else bytes(output)
-        for number, output in enumerate(outputs)
-    ]
-
-
-def lie(how: str) -> None:
-    """Make this process a liar."""
-    honest_run, honest_check = ProcessorPool.run, Worker.run_some
-
-    async def run(self: ProcessorPool, task: SubBlockTask) -> Outcome:
-        outcome = await honest_run(self, task)
-        if isinstance(outcome, Computed):
-            return replace(outcome, outputs=_lie_in(outcome.outputs, 2 if how == "some" else 1))
-        return outcome
-
-    async def check(self: Worker, *given: Any) -> Outcome:
-        outcome = await honest_check(self, *given)
-        return (
-            replace(outcome, outputs=_lie_in(outcome.outputs, 1))
-            if isinstance(outcome, Computed)
-            else outcome
-        )
-
-    if how == "accuses":
-        Worker.run_some = check  # type: ignore[method-assign]
-    else:
-        ProcessorPool.run = run  # type: ignore[method-assign]
+LIES: Final[Mapping[str, Callable[[], Lie]]] = {
+    "nothing": Lie,
+    "false in one chunk": work.LiesInOne,
+    "false in some chunks": work.LiesInSome,
+    "false in all chunks": work.LiesInAll,
+    "a false accusation": checking.AccusesFalsely,
+    "all right, unseen": checking.SaysAllRight,
+    "other bytes than the digests": work.BringsOtherBytes,
+    "a copied commit": work.CopiesACommit,
+    "two commits": work.CommitsTwice,
+    "no commit": work.WithholdsCommits,
+    "no seal": partial(words.Withholds, SignedKind.SEAL),
+    "two seals": words.SealsTwice,
+    "no reveal": partial(words.Withholds, SignedKind.REVEAL),
+    "no opening": partial(words.Withholds, SignedKind.OPENING),
+    "no verdict": partial(words.Withholds, SignedKind.VERDICT),
+    "two tongues": checking.SpeaksWithTwoTongues,
+    "a beacon of its own": words.SpeaksAsBeacon,
+    "slander": words.Slanders,
+    "invented members": words.InventsMembers,
+    "a made up receipt": words.MakesUpReceipts,
+    "replays": words.Replays,
+    "others removed": hosting.RemovesTheOthers,
+    "a result left out": hosting.LeavesOut,
+    "a made up beacon": publishing.MakesUpBeacons,
+}
 
 
 if __name__ == "__main__":
-    lie(sys.argv[1])
+    logging.getLogger("sgnus.hearing").setLevel(logging.INFO)
+    how = LIES[sys.argv[1]]()
+    if sys.argv[1] != "nothing":
+        become(how)
     sys.exit(node_main.main(sys.argv[2:]))

@@ -124,7 +124,9 @@ class Docket:
         return sealings.majority(len(by), len([one for one in among if one != peer]))
 
     def judged_by(self, peer: PeerId) -> dict[int, bytes]:
-        """The digests that a checker signed, by chunk. It may have signed more than one verdict, as others fell silent."""
+        """The digests that a checker signed, by chunk. It may have signed more than one verdict, as others fell silent; where
+        they overlap they agree.
+        """
         return {chunk: one[chunk] for one in self.verdicts.get(peer, {}).values() for chunk in one}
 
     @property
@@ -182,11 +184,16 @@ class Docket:
             return False
         if author not in self.spoken.revealed:
             raise PeerFault("a verdict by a peer that is not drawn from")
-        digests = digests_of(verdict)
-        judged = self.judged_by(author)
-        if len(known) >= VERDICTS_MAX or any(chunk in judged for chunk in verdict.chunks):
-            raise PeerFault("a second verdict on one chunk")
-        self.verdicts.setdefault(author, {})[envelope] = digests
+        digests, judged = digests_of(verdict), self.judged_by(author)
+        if any(judged.get(chunk, digest) != digest for chunk, digest in digests.items()):
+            raise PeerFault("two different verdicts on one chunk")
+        if all(chunk in judged for chunk in digests):
+            return False
+        # What the new one says as well counts no more: else parts told first would keep the whole out.
+        kept = {word: one for word, one in known.items() if any(chunk not in digests for chunk in one)}
+        if len(kept) >= VERDICTS_MAX:
+            raise PeerFault("more verdicts than a checker may give")
+        self.verdicts[author] = {**kept, envelope: digests}
         return True
 
     def _add_opening(self, envelope: SignedEnvelope) -> bool:

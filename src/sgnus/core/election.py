@@ -1,6 +1,7 @@
 """How a room gets another host: suspect, stand, vote, claim. `ballot.py` has the rules, this file their use.
 
-Nobody who hears the host votes. A member that finds no quorum makes no claim: it goes back to the lobby.
+Nobody who hears the host votes, unless the job's author convicted it. A member that finds no quorum makes no claim: it
+goes back to the lobby.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ def watch_host(room: Room, now_ms: int) -> None:
     """Suspect, stand when our turn comes, give up in time."""
     ballot = room.ballot
     _answer_waiting(room, now_ms)
-    if not room.pulse.is_gone(room.host, SILENCE_MS_MAX, now_ms):
+    if not room.is_host_gone(SILENCE_MS_MAX, now_ms):
         if ballot.since_ms is not None:
             ballot.rest()
             room.phase = Phase.MEMBER
@@ -142,7 +143,7 @@ def take_claim(room: Room, _sender: PeerId, claim: OnHostChanged, now_ms: int) -
 
 def _answer_waiting(room: Room, now_ms: int) -> None:
     """Vote for the waiting candidate of the highest epoch, now that we suspect the host, too."""
-    if not room.pulse.is_gone(room.host, SUSPICION_MS, now_ms) or not room.ballot.waiting:
+    if not room.is_host_gone(SUSPICION_MS, now_ms) or not room.ballot.waiting:
         return
     requests = sorted((epoch, peer) for peer, epoch in room.ballot.waiting.items())
     room.ballot.waiting.clear()

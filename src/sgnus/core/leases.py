@@ -20,6 +20,7 @@ from sgnus.messages.limits import (
     LOST_LEASE_MS,
     PREFETCH_MEDIAN_MS_MAX,
     RETURN_BACKOFF_MS,
+    ROOM_MEMBERS_MAX,
 )
 
 
@@ -63,18 +64,29 @@ class Pace:
 
 @dataclass(slots=True)
 class Returns:
-    """Sub-blocks that came back undone: by whom, when they may go out again, which the publisher was asked to run."""
+    """Sub-blocks that came back undone: by whom, when they may go out again, which the publisher was asked to run.
+
+    `undone`: who was leased it in vain, for whatever reason: it goes to others first, so that none can hold it up for ever.
+    """
 
     abandoned: dict[int, list[PeerId]] = field(default_factory=dict)
+    undone: dict[int, list[PeerId]] = field(default_factory=dict)
     asked: list[int] = field(default_factory=list)
     not_before_ms: dict[int, int] = field(default_factory=dict)
 
     def note(self, sub_block: int, member: PeerId, now_ms: int, *, abandoned: bool) -> None:
         """A member gave it back: as a fault of the sub-block (`abandoned`), or because its input was missing."""
         self.not_before_ms[sub_block] = now_ms + RETURN_BACKOFF_MS
+        self.note_undone(sub_block, member)
         by = self.abandoned.setdefault(sub_block, [])
         if abandoned and member not in by:
             by.append(member)
+
+    def note_undone(self, sub_block: int, member: PeerId) -> None:
+        """Its lease ended without a result."""
+        by = self.undone.get(sub_block, [])
+        if member not in by:
+            self.undone[sub_block] = [*by[1 - ROOM_MEMBERS_MAX :], member]
 
     def blocks(self, sub_block: int, now_ms: int) -> bool:
         """It may not be leased now."""
@@ -134,6 +146,7 @@ class LeaseBoard:
             lease = _find(self.leases, number, member)
             if lease and number not in working_on and now_ms - lease.since_ms > LOST_LEASE_MS:
                 self._drop(number, member)
+                self.returns.note_undone(number, member)
         for number in working_on:
             is_open = number < self.book.sub_blocks and not self.book.is_held(number)
             if is_open and _find(self.leases, number, member) is None:
@@ -217,14 +230,15 @@ def _find(leases: Sequence[Lease], sub_block: int, member: PeerId) -> Lease | No
 
 
 def _taker(board: LeaseBoard, sub_block: int, members: Sequence[tuple[PeerId, int]]) -> PeerId | None:
+    undone = board.returns.undone.get(sub_block, ())
     able = [
-        (len(board.running(peer)), position, peer, workers)
+        (peer in undone, len(board.running(peer)), position, peer, workers)
         for position, (peer, workers) in enumerate(members)
         if board.free.get(peer, 0) > 0
         and _find(board.leases, sub_block, peer) is None
         and peer not in board.returns.abandoned.get(sub_block, ())
     ]
-    idle = [row for row in able if row[0] < row[3]]
+    idle = [row for row in able if row[1] < row[4]]
     if idle:
-        return min(idle)[2]
-    return min(able)[2] if able and board.pace.may_prefetch() else None
+        return min(idle)[3]
+    return min(able)[3] if able and board.pace.may_prefetch() else None

@@ -177,13 +177,14 @@ class Lobby:
         self.finished.own[microjob] = None
 
     def living(self, now_ms: int) -> list[KnownRoom]:
-        """Rooms that were heard of lately, of microjobs that are still open."""
+        """Rooms that were heard of lately, of microjobs that are still open, and whose hosts were not convicted."""
         return [
             known
             for known in self.rooms.values()
             if now_ms - known.heard_ms < ROOM_STALE_MS
             and self.is_open(known.announcement.microjob)
             and self.shunned.get(known.host, now_ms) <= now_ms
+            and known.host not in self.facts.banned
         ]
 
 

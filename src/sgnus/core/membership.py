@@ -13,6 +13,7 @@ from sgnus.messages.errors import PeerFault
 from sgnus.messages.ids import PeerId
 from sgnus.messages.limits import HEARTBEAT_MS, IDLE_REQUEST_MS
 from sgnus.messages.v1.types import (
+    CloseReason,
     Heartbeat,
     Held,
     HeldNotice,
@@ -46,6 +47,7 @@ def take_list(room: Room, _sender: PeerId, said: OnPeerListChanged, now_ms: int)
     if following.sequence <= room.roster.sequence:
         return
     if room.seat.me not in following.peers:
+        room.work.is_complete_elsewhere = room.work.going_ms is None
         room.close("removed from the list" if room.work.going_ms is None else "left")
         return
     room.adopt(following, now_ms)
@@ -223,6 +225,7 @@ def beat(room: Room, now_ms: int) -> None:
 def end(room: Room, sender: PeerId, said: RoomClosed, _now_ms: int) -> None:
     """The host ended the room; or the publisher did, since its records hold a falsehood."""
     if sender == room.seat.publisher or (sender == room.host and sender != room.seat.me):
+        room.work.is_complete_elsewhere = said.reason is CloseReason.TAKEN and sender == room.host
         room.close(said.reason.name.lower())
 
 

@@ -170,6 +170,7 @@ def follow(node: NodeCore, sender: PeerId, said: OnPeerListChanged, now_ms: int)
     node.out.append(fx.Unsubscribe(room_topic(room.seat.job, room.seat.microjob)))
     node.room, room.out = None, []
     rounds.begin(node, room, now_ms)
+    rounds.keep_left(node, room)
     if room.seat.by_app:
         send_leave(node, roster.instance, (sender,))
         node.app = None

@@ -202,7 +202,10 @@ class NodeCore:
             rounds.begin(self, room, now_ms)
             lobby.finish(room.seat.instance, room.seat.microjob)
             lobby.turn_from_ms = now_ms
-        elif room.work.going_ms is None:
+            return
+        if room.work.is_complete_elsewhere:
+            rounds.keep_left(self, room)
+        if room.work.going_ms is None:
             lobby.listen(now_ms)
 
 

@@ -85,6 +85,8 @@ def _said(node: NodeCore, given: ins.PeerSaid, now_ms: int) -> None:
         return
     if isinstance(message, RoomClosed):
         rounds.closed(node, given.peer, message)
+    if isinstance(message, HeldNotice):
+        rounds.take_held(node, message, now_ms)
     if isinstance(message, JoinAnswer):
         seeking.take_answer(node, given.peer, message, now_ms)
         return
@@ -144,7 +146,7 @@ def _lost(node: NodeCore, given: ins.PeerLost, now_ms: int) -> None:
 def _heard(node: NodeCore, given: ins.RoomHeard, now_ms: int) -> None:
     said = given.announcement
     lobby = node.jobs.get(BlockId(said.job))
-    if lobby is None:
+    if lobby is None or given.host in lobby.facts.banned:
         return
     lobby.hear(given, now_ms)
     room = node.room

@@ -86,14 +86,16 @@ def _majority(by: Mapping[PeerId, SignedEnvelope], spoken: Spoken) -> tuple[Sign
 
 
 def _due(docket: Docket, dealt: Draw, peer: PeerId) -> list[SignedEnvelope]:
-    """The verdicts of a checker that hold a chunk which it was to check, by their first chunk: each chunk is in one."""
-    given = docket.verdicts[peer].items()
-    due = [
-        (min(digests), envelope)
-        for envelope, digests in given
-        if any(one in digests for one in dealt.dues[peer])
-    ]
-    return [envelope for _, envelope in sorted(due, key=lambda one: one[0])]
+    """The verdicts of a checker that say what it was to check, by their first chunk. Of several that hold a chunk, as no honest
+    checker signs, the first in this order stands for it: so there is one choice, and it chooses the same of itself.
+    """
+    given = docket.verdicts[peer]
+    order = sorted(given, key=lambda word: (min(given[word]), docket.pen.digest(word)))
+    chosen: dict[SignedEnvelope, None] = {}
+    for chunk in dealt.dues[peer]:
+        if not any(chunk in given[word] for word in chosen):
+            chosen[next(word for word in order if chunk in given[word])] = None
+    return [word for word in order if word in chosen]
 
 
 def digest_of(data: bytes) -> bytes:

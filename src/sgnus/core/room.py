@@ -59,13 +59,16 @@ class Seat:
 
 @dataclass(slots=True)
 class Work:
-    """What this member works on, and when it next speaks of itself. `going_ms`: when it last asked to be let go."""
+    """What this member works on, and when it next speaks of itself. `going_ms`: when it last asked to be let go;
+    `is_complete_elsewhere`: our seat ended since all is held, as the host says, though we may not have heard it yet.
+    """
 
     running: list[int] = field(default_factory=list)
     processed: list[int] = field(default_factory=list)
     beat_ms: int = 0
     asked_ms: int = 0
     going_ms: int | None = None
+    is_complete_elsewhere: bool = False
 
     def free(self, workers: int) -> int:
         """Leases that it can take now: one a worker, and one beyond so that a worker need not wait."""
@@ -110,6 +113,10 @@ class Room:
     @property
     def host(self) -> PeerId:
         return self.roster.host
+
+    def is_host_gone(self, limit_ms: int, now_ms: int) -> bool:
+        """Broken, silent for so long, or banned: who was convicted in this job hosts none of its rooms, however loud it is."""
+        return self.host in self.board.banned or self.pulse.is_gone(self.host, limit_ms, now_ms)
 
     def others(self) -> tuple[PeerId, ...]:
         """All that follow this room but ourselves: members, and the publisher as observer."""

@@ -182,6 +182,8 @@ def _host_moments(room: Room, now_ms: int) -> list[int]:
 
 
 def _member_moments(room: Room) -> list[int]:
+    if room.ballot.since_ms is None and room.host in room.board.banned:
+        return [0]
     if room.ballot.since_ms is None:
         gone_ms = room.pulse.gone_at_ms(room.host, SILENCE_MS_MAX)
         return [] if gone_ms is None else [gone_ms]

@@ -31,11 +31,14 @@ from sgnus.messages.limits import (
     OPENINGS_KEPT_MAX,
     PROPOSE_STAGGER_MS,
     REPEAT_MS,
+    ROOMS_LEFT_MAX,
     ROUNDS_AT_ONCE_MAX,
 )
 from sgnus.messages.v1.types import (
     BeaconMissed,
     BeaconOutput,
+    Held,
+    HeldNotice,
     Opening,
     Proposal,
     ReceiptGiven,
@@ -67,8 +70,9 @@ _TYPES: Final[dict[SignedKind, type[Message]]] = {
 
 @dataclass(slots=True)
 class Rounds:
-    """`own` are the openings of our commits; `early` are words of rounds that we do not know yet. `beacons` are rounds of
-    others' jobs that name us as their beacon, `spoken` what we said in such before we were started again.
+    """`own` are the openings of our commits; `early` are words of rounds that we do not know yet; `left` are rooms that
+    ended for us before we had heard all of their HELDs. `beacons` are rounds of others' jobs that name us as their beacon,
+    `spoken` what we said in such before we were started again.
     """
 
     running: dict[InstanceId, Verification] = field(default_factory=dict)
@@ -77,6 +81,7 @@ class Rounds:
     own: dict[tuple[InstanceId, int], Opening] = field(default_factory=dict)
     early: dict[InstanceId, list[SignedEnvelope]] = field(default_factory=dict)
     over: list[InstanceId] = field(default_factory=list)
+    left: dict[InstanceId, Room] = field(default_factory=dict)
 
     def keep_opening(self, opening: Opening) -> None:
         """What we committed to, until its round opens it."""
@@ -136,6 +141,32 @@ def begin(node: NodeCore, room: Room, now_ms: int) -> None:
     place = 0 if room.host == node.pen.peer else 1 + len(before)
     round_.moments.propose_ms = now_ms + place * PROPOSE_STAGGER_MS
     _catch_up(node, round_, now_ms)
+
+
+def keep_left(node: NodeCore, room: Room) -> None:
+    """Our seat ended before the last HELDs reached us: with them we could do without its host. The oldest is forgotten."""
+    lobby = node.jobs.get(room.seat.job)
+    if lobby is None or lobby.facts.terms is None or room.book.is_complete():
+        return
+    node.rounds.left[room.seat.instance] = room
+    if len(node.rounds.left) > ROOMS_LEFT_MAX:
+        del node.rounds.left[next(iter(node.rounds.left))]
+
+
+def take_held(node: NodeCore, said: HeldNotice, now_ms: int) -> None:
+    """The publisher's word about a room that we left: if it is complete now, we verify it. Faults: PeerFault."""
+    for instance, room in list(node.rounds.left.items()):
+        seat, lobby = room.seat, node.jobs.get(room.seat.job)
+        for envelope in said.held:
+            if envelope.author != seat.publisher:
+                continue
+            held = node.pen.open(envelope, SignedKind.HELD, Held)
+            if (held.job, held.microjob) == (seat.job, seat.microjob) and held.sub_block < seat.sub_blocks:
+                room.book.add_held(held, envelope)
+        if lobby is not None and room.book.is_complete():
+            del node.rounds.left[instance]
+            lobby.finish(instance, seat.microjob)
+            begin(node, room, now_ms)
 
 
 def hear(node: NodeCore, sender: PeerId, envelope: SignedEnvelope, now_ms: int) -> None:
@@ -229,6 +260,9 @@ def wake_ms(node: NodeCore, now_ms: int) -> int | None:
 
 def job_changed(node: NodeCore, facts: ins.JobFacts) -> None:
     """Rounds whose microjob is taken, or whose job is over, have done their work."""
+    for instance, room in list(node.rounds.left.items()):
+        if room.seat.job == facts.job and (not facts.open or room.seat.microjob in facts.taken):
+            del node.rounds.left[instance]
     for round_ in list(node.rounds.running.values()):
         if round_.docket.terms.job != facts.job:
             continue

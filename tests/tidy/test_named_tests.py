@@ -1,0 +1,30 @@
+"""The documentation names the tests that hold a defence: each of them is there."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+ROOT: Final = Path(__file__).parents[2]
+PAGES: Final = ("docs/threats.md", "docs/verification.md", "docs/protocol/lies.md", "docs/testing.md")
+NAMED: Final = re.compile(r"\btest_[a-z0-9_]+\b(?!\.py)")
+FILES: Final = re.compile(r"\btest_[a-z0-9_]+\.py")
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_test_that_a_page_names_is_there(page: str) -> None:
+    files = list((ROOT / "tests").rglob("test_*.py"))
+    defined = {name for file in files for name in re.findall(r"def (test_\w+)", file.read_text())}
+    text = (ROOT / page).read_text()
+    assert not [name for name in NAMED.findall(text) if name not in defined]
+    assert not [name for name in FILES.findall(text) if name not in {file.name for file in files}]
+
+
+def test_every_lie_stands_in_the_table_of_lies() -> None:
+    text = (ROOT / "docs/protocol/lies.md").read_text()
+    told = re.findall(r'^    "([a-z ,]+)": ', (ROOT / "tests/whole/lying_node.py").read_text(), re.MULTILINE)
+    assert len(told) > 20
+    assert not [lie for lie in told if lie != "nothing" and f"**{lie}**" not in text]
