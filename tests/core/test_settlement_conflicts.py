@@ -111,6 +111,8 @@ def test_a_thousand_duplicates_and_a_hundred_conflicts_make_one_settlement() -> 
     for forgotten in node.all_of(ev.Forget):
         kept -= {*forgotten.keys}
     assert kept == {case.key(HONEST[0].digest)}
+    accused = [one.accused for one in node.all_of(fx.Accuse)]
+    assert len(accused) == len({*accused}) > 0
 
 
 def test_another_receipt_of_the_same_results_is_a_duplicate() -> None:
@@ -118,10 +120,12 @@ def test_another_receipt_of_the_same_results_is_a_duplicate() -> None:
     node.submit(HONEST)
     node.take(HONEST)
     assert AGAIN[0].digest != HONEST[0].digest
+    kept = node.all_of(fx.Persist)
     assert node.submit(AGAIN) is SettlementState.DUPLICATE
     assert node.submit(HONEST) is SettlementState.DUPLICATE
     assert len(node.settled()) == 1
     assert node.all_of(ev.Audit) == []
+    assert node.all_of(fx.Persist) == kept
 
 
 def test_of_two_receipts_of_the_same_results_the_one_that_was_taken_is_settled() -> None:

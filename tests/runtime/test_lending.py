@@ -10,10 +10,11 @@ import pytest
 
 from sgnus.adapters.peers.fake_calls import FakeCalls
 from sgnus.core.terms import Terms
+from sgnus.crypto.digests import digest
 from sgnus.crypto.identity import Identity
 from sgnus.messages.errors import PeerFault, WorldFault
 from sgnus.messages.ids import BlockId, PeerId
-from sgnus.messages.v1.types import ReadBranchReply, ReadBranchRequest, ReadChunksRequest
+from sgnus.messages.v1.types import ReadBlobRequest, ReadBranchReply, ReadBranchRequest, ReadChunksRequest
 from sgnus.ports import Piece
 from sgnus.runtime.inputs import InputMissing, Inputs, Lent
 from sgnus.runtime.jobs import Job, JobBook
@@ -174,6 +175,18 @@ async def test_the_publisher_lets_a_sgnus_node_read_without_a_seat(tmp_path: Pat
         publishing.read_chunks(STRANGER.peer_id, asking())
     with pytest.raises(PeerFault, match="for the publisher alone"):
         publishing.read_chunks(SETTLER.peer_id, asking(output=True))
+
+
+@in_loop
+async def test_a_publisher_serves_auditors_when_its_job_is_long_over(published: OneJob) -> None:
+    await published.open()
+    published.core.publications.clear()  # As after a restart: nothing goes on any more.
+    calls = published.calls_of(SETTLER)
+    blob = calls.read_blob(PUBLISHER.peer_id, ReadBlobRequest(digest=digest(MODULE_BYTES)))
+    assert b"".join([piece async for piece in blob]) == MODULE_BYTES
+    with pytest.raises(PeerFault):
+        async for _piece in calls.read_blob(PUBLISHER.peer_id, ReadBlobRequest(digest=b"")):
+            pass
 
 
 def test_the_newest_inputs_are_lent_as_long_as_there_is_room() -> None:

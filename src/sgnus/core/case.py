@@ -124,7 +124,7 @@ class Case:
         return SettlementState.ACCEPTED, self._said()
 
     def _said(self) -> str:
-        return "the microjob is settled" if self.settled is not None else "it waits to be settled"
+        return "the microjob is settled" if self.phase is Phase.SETTLED else "it waits to be settled"
 
 
 def wanted(case: Case, pen: Pen, *, is_over: bool) -> list[int]:

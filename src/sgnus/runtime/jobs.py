@@ -186,10 +186,13 @@ class JobBook:
         return job.module
 
     def module_known(self, wanted: bytes) -> bytes | None:
-        """The module of that digest, of whichever job, if it is in memory."""
+        """The module of that digest, of whichever job, if it is in memory or in our own files."""
         for job in self._jobs.values():
-            if job.module is not None and job.body.module_digest == wanted:
-                return job.module
+            if wanted and job.body.module_digest == wanted:
+                if job.module is not None:
+                    return job.module
+                if job.files is not None:
+                    return job.files.blob(MODULE)
         return None
 
     def forget(self, block_id: BlockId) -> None:

@@ -11,6 +11,7 @@ from sgnus.core.inputs import Input, ReceiptFetched
 from sgnus.core.receipt import digest_of
 from sgnus.messages.errors import PeerFault, WorldFault
 from sgnus.messages.ids import BlockId
+from sgnus.messages.limits import RECLAIM_MS_MAX, RECLAIM_MS_MIN
 from sgnus.messages.v1.types import GetReceiptRequest
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from sgnus.runtime.work import Hands
 
 LOG: Final = logging.getLogger("sgnus.receipts")
-AGAIN_S: Final = 2.0
 AT_ONCE_MAX: Final = 64
 
 
@@ -31,17 +31,27 @@ class Reclaiming:
         self._nodes = nodes
         self._hands = hands
         self._put = put
-        self._asked: dict[tuple[str, int], None] = {}
+        self._waits_ms: dict[tuple[str, int], int] = {}
 
     def look(self, job: Job) -> None:
         """Ask for what was settled and not taken. More than a few at once wait for the next look."""
         if job.files is None or job.terms is None:
             return
-        for microjob, settled in job.untaken().items():
+        for microjob in job.untaken():
             key = (job.view.block_id, microjob)
-            if key not in self._asked and len(self._asked) < AT_ONCE_MAX:
-                self._asked[key] = None
-                self._hands.spawn(self._fetch(job, microjob, settled))
+            if key not in self._waits_ms and len(self._waits_ms) < AT_ONCE_MAX:
+                self._waits_ms[key] = RECLAIM_MS_MIN
+                self._hands.spawn(self._reclaim(job, key))
+
+    async def _reclaim(self, job: Job, key: tuple[str, int]) -> None:
+        """Until it is taken, or the job is over: each time in a row that it is not, the wait doubles."""
+        try:
+            while job.view.is_open and (settled := job.untaken().get(key[1])) is not None:
+                await self._fetch(job, key[1], settled)
+                await asyncio.sleep(self._waits_ms[key] / 1000)
+                self._waits_ms[key] = min(RECLAIM_MS_MAX, 2 * self._waits_ms[key])
+        finally:
+            del self._waits_ms[key]
 
     async def _fetch(self, job: Job, microjob: int, settled: Settled) -> None:
         block_id, digest = BlockId(job.view.block_id), settled.body.receipt
@@ -52,8 +62,3 @@ class Reclaiming:
             self._put(ReceiptFetched(block_id, microjob, reply.receipt))
         except (PeerFault, WorldFault) as fault:
             LOG.info("the receipt of microjob %s of %s cannot be had: %s", microjob, block_id, fault)
-        finally:
-            del self._asked[block_id, microjob]
-        await asyncio.sleep(AGAIN_S)
-        if job.view.is_open:
-            self.look(job)
