@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from sgnus.core import app_seats, moving, room_table, rounds, seeking
 from sgnus.core import effects as fx
 from sgnus.core import inputs as ins
+from sgnus.core.admission import Standing
 from sgnus.core.app_seats import AppClaim, AppSeat
 from sgnus.core.asking import Pending
 from sgnus.core.links import Links
@@ -29,13 +30,16 @@ from sgnus.messages.v1.types import SignedEnvelope
 
 @dataclass(slots=True)
 class Own:
-    """What this node is. `salt` differs with each start, so that no founding is ever named twice."""
+    """What this node is, and whom it knows by their records. `salt` differs with each start, so that no founding is ever named
+    twice.
+    """
 
     pen: Pen
     address: SignedEnvelope
     workers: int
     salt: int
     counter: int = 0
+    standing: Standing = field(default_factory=Standing)
 
     def next_nonce(self) -> int:
         """Rises with every call, and differs between starts."""
