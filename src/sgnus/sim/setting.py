@@ -13,7 +13,8 @@ PEERS_MIN, PEERS_MAX = 2, 64
 @dataclass(frozen=True, slots=True)
 class Setting:
     """`faults` are names of FAULTS; they happen until `faults_ms`, then all is calm and the job must end by `end_ms`.
-    `other_beacon`: the second peer, not the publisher, is the job's beacon, and has no seat.
+    `other_beacon`: the second peer, not the publisher, is the job's beacon, and has no seat. Liars of a
+    `league` lie about each other's work alone when they check. `chunks` are those of a sub-block.
     """
 
     seed: int
@@ -28,6 +29,9 @@ class Setting:
     verify: Verify = Verify.NONE
     liars: int = 0
     other_beacon: bool = False
+    league: bool = False
+    chunks: int = 1
+    verifiers: int = 1
 
     @property
     def end_ms(self) -> int:
