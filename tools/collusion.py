@@ -53,9 +53,9 @@ def checked_by_friends(colluders: int, places: Collection[int]) -> Fraction:
     return total / MEMBERS
 
 
-def undetected_when_sampled(colluders: int) -> Fraction:
-    """That a colluder's ten false chunks slip through 11 samples of 110 with one verifier."""
-    none = missed(CHUNKS, SAMPLES, FALSE_CHUNKS)
+def undetected_when_sampled(colluders: int, false_chunks: int = FALSE_CHUNKS) -> Fraction:
+    """That a colluder's false chunks (ten) slip through 11 samples of 110 with one verifier."""
+    none = missed(CHUNKS, SAMPLES, false_chunks)
     return none + (1 - none) * checked_by_friends(colluders, (0,))
 
 

@@ -248,7 +248,7 @@ def test_who_has_served_its_time_is_refused_no_more() -> None:
     node.handle(ins.PeersRefused((LIAR,)), 5)
     node.handle(ins.PeersRefused(()), 6)
     assert sent(asked(node, of, LIAR), JoinAnswer) == []
-    assert node.room is not None and node.room.hosting.pending
+    assert node.room is not None and node.room.hosting.door.pending
 
 
 def test_a_new_fold_of_the_job_does_not_forget_who_is_refused() -> None:

@@ -99,7 +99,7 @@ def assert_bounds(core: NodeCore) -> None:
             assert len(shelf.instances) <= limits.INSTANCES_PER_MICROJOB_MAX
             assert all(len(seen.seated) <= limits.SEATED_MAX for seen in shelf.instances.values())
     if core.room is not None:
-        assert len(core.room.hosting.pending) <= limits.SEATS_PENDING_MAX
+        assert len(core.room.hosting.door.pending) <= limits.SEATS_PENDING_MAX
         assert len(core.room.ballot.waiting) <= limits.VOTE_REQUESTS_PENDING_MAX
         assert len(core.room.board.leases) <= 10 * limits.ROOM_MEMBERS_MAX
 

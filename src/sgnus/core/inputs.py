@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sgnus.core.terms import Terms
@@ -245,6 +246,13 @@ class NeighboursChanged:
     peers: tuple[PeerId, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class RecordsChanged:
+    """How many valid rooms each peer has worked or verified in, as far as this node knows."""
+
+    records: Mapping[PeerId, int]
+
+
 Input = (
     JobChanged
     | RoomHeard
@@ -267,4 +275,5 @@ Input = (
     | AppHosts
     | AppLeaves
     | NeighboursChanged
+    | RecordsChanged
 )

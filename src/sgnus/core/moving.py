@@ -58,6 +58,7 @@ def sit(node: NodeCore, lobby: Lobby, roster: Roster, now_ms: int, *, by_app: bo
     here = facts.publisher == node.pen.peer or facts.publisher in node.links.connected
     room.is_publisher_here = here
     room.board.banned = node.own.bans(facts)
+    room.hosting.door.standing = node.own.standing
     room.phase = Phase.HOST if roster.host == node.pen.peer else Phase.MEMBER
     node.room = room
     node.links.learn(facts.publisher, facts.address)

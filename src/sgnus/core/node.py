@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from sgnus.core import app_seats, moving, room_table, rounds, seeking
 from sgnus.core import effects as fx
 from sgnus.core import inputs as ins
+from sgnus.core.admission import Standing
 from sgnus.core.app_seats import AppClaim, AppSeat
 from sgnus.core.asking import Pending
 from sgnus.core.inputs import JobFacts
@@ -30,7 +31,9 @@ from sgnus.messages.v1.types import SignedEnvelope
 
 @dataclass(slots=True)
 class Own:
-    """What this node is. `salt` differs with each start, so that no founding is ever named twice."""
+    """What this node is, and whom it knows by their records. `salt` differs with each start, so that no founding is ever named
+    twice.
+    """
 
     pen: Pen
     address: SignedEnvelope
@@ -39,6 +42,7 @@ class Own:
     counter: int = 0
     refused: tuple[PeerId, ...] = ()
     """Who gets no seat here, whatever the job."""
+    standing: Standing = field(default_factory=Standing)
 
     def bans(self, facts: JobFacts) -> tuple[PeerId, ...]:
         """Whom we do not seat in this job: whom its publisher convicted, and whom we refuse everywhere."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sgnus.core import app_seats, judging, moving, observing, rechecking, rounds, seeking
 from sgnus.core import effects as fx
 from sgnus.core import inputs as ins
+from sgnus.core.admission import Standing
 from sgnus.core.lobby import Lobby
 from sgnus.core.publication import Publication
 from sgnus.core.room import Phase, Room
@@ -216,6 +217,12 @@ def _neighbours(node: NodeCore, given: ins.NeighboursChanged, _now_ms: int) -> N
     node.search.neighbours = given.peers
 
 
+def _records(node: NodeCore, given: ins.RecordsChanged, _now_ms: int) -> None:
+    node.own.standing = Standing(given.records)
+    if node.room is not None:
+        node.room.hosting.door.standing = node.own.standing
+
+
 # ---- reading what others say about which room
 def _job_of(node: NodeCore, said: OnPeerListChanged) -> str | None:
     """The job of a signed list."""
@@ -279,4 +286,5 @@ ROUTES: Final[dict[type, Callable[[Any, Any, int], None]]] = {
     ins.AppHosts: app_seats.app_hosts,
     ins.AppLeaves: app_seats.app_leaves,
     ins.NeighboursChanged: _neighbours,
+    ins.RecordsChanged: _records,
 }

@@ -22,7 +22,7 @@ from sgnus.crypto.digests import sha256
 from sgnus.messages.errors import OurFault, PeerFault
 from sgnus.messages.ids import InstanceId, PeerId
 from sgnus.messages.limits import RECEIPT_BYTES_MAX
-from sgnus.messages.v1.types import Proposal, Receipt, SignedEnvelope, SignedKind
+from sgnus.messages.v1.types import Held, Proposal, Receipt, SignedEnvelope, SignedKind
 from sgnus.wire.codec import decode, encode
 
 _NETWORK: Final = re.compile(r"[0-9a-f]{32}")
@@ -112,6 +112,14 @@ def read(data: bytes) -> Receipt:
     if encode(receipt) != data or not _NETWORK.fullmatch(receipt.network):
         raise PeerFault("the receipt is not in canonical form")
     return receipt
+
+
+def participants(data: bytes) -> tuple[PeerId, ...]:
+    """Who worked or verified in a receipt that was checked before, each once. PeerFault for bytes that are none."""
+    whole = read(data)
+    held = decode(Proposal, whole.proposal.payload).held
+    workers = [PeerId(decode(Held, envelope.payload).member) for envelope in held]
+    return tuple(dict.fromkeys([*workers, *(PeerId(one.author) for one in whole.verdicts)]))
 
 
 def check(pen: Pen, terms: Terms, data: bytes) -> Proven:

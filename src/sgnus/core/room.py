@@ -12,8 +12,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from sgnus.core import effects as fx
+from sgnus.core.admission import Door
 from sgnus.core.ballot import Ballot
-from sgnus.core.inputs import SeatAsked
 from sgnus.core.leases import LeaseBoard
 from sgnus.core.pen import Pen
 from sgnus.core.pulse import Pulse
@@ -77,10 +77,9 @@ class Work:
 
 @dataclass(slots=True)
 class Hosting:
-    """What only the host needs: seats asked for, announcements, the publisher's view."""
+    """What only the host needs: who may come in, announcements, the publisher's view."""
 
-    pending: list[SeatAsked] = field(default_factory=list)
-    seat_ms: int | None = None
+    door: Door = field(default_factory=Door)
     announce_ms: int = 0
     announced_ms: int = 0
     sequence: int = 0
@@ -88,7 +87,6 @@ class Hosting:
     preferred: str = ""
     grace_ms: int = 0
     paused_ms: int | None = None
-    struck: list[PeerId] = field(default_factory=list)
 
 
 @dataclass(slots=True)

@@ -171,7 +171,7 @@ def _host_moments(room: Room, now_ms: int) -> list[int]:
     hosting = room.hosting
     moments = [hosting.announce_ms]
     leases_ms = None if hosting.paused_ms is not None else room.board.next_ms(now_ms)
-    moments += [x for x in (hosting.seat_ms, leases_ms) if x is not None]
+    moments += [x for x in (hosting.door.seat_ms, leases_ms) if x is not None]
     if hosting.grace_ms > now_ms:
         moments.append(hosting.grace_ms)
     for peer in room.roster.peers:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from sgnus.core import effects as fx
 from sgnus.core import roster as rosters
+from sgnus.core.admission import admitted
 from sgnus.core.inputs import RoomHeard, SeatAsked
 from sgnus.core.room import Phase, Room
 from sgnus.messages.ids import PeerId
@@ -52,26 +53,27 @@ def ask_seat(room: Room, sender: PeerId, asked: SeatAsked, now_ms: int) -> None:
         _answer(room, sender, request, JoinReason.BANNED)
     elif room.book.is_complete() and len(room.roster.peers) >= room.seat.members_min:
         _answer(room, sender, request, JoinReason.DONE)
-    elif sender in room.hosting.struck:
+    elif sender in room.hosting.door.struck:
         _answer(room, sender, request, JoinReason.UNSUITABLE)
-    elif len(room.hosting.pending) >= SEATS_PENDING_MAX:
+    elif len(room.hosting.door.pending) >= SEATS_PENDING_MAX:
         _answer(room, sender, request, JoinReason.FULL)
     else:
-        room.hosting.pending.append(asked)
-        if room.hosting.seat_ms is None:
-            room.hosting.seat_ms = now_ms + SEATING_MS
+        room.hosting.door.pending.append(asked)
+        if room.hosting.door.seat_ms is None:
+            room.hosting.door.seat_ms = now_ms + SEATING_MS
 
 
 def seat_pending(room: Room, now_ms: int) -> None:
     """Seat all that wait, as far as seats reach, with one list."""
-    hosting = room.hosting
-    if hosting.seat_ms is None or hosting.seat_ms > now_ms:
+    door = room.hosting.door
+    if door.seat_ms is None or door.seat_ms > now_ms:
         return
-    waiting = {asked.peer: asked for asked in hosting.pending}
-    hosting.pending, hosting.seat_ms = [], None
-    free = ROOM_MEMBERS_MAX - len(room.roster.peers)
+    waiting = {asked.peer: asked for asked in door.pending}
+    door.pending, door.seat_ms = [], None
     newcomers = [peer for peer in waiting if room.roster.member(peer) is None]
-    members = tuple(_member(waiting[peer]) for peer in newcomers[:free])
+    age_ms = now_ms - room.seat.joined_ms
+    seated = admitted(door.standing, room.seat.me, room.roster.peers, newcomers, age_ms)
+    members = tuple(_member(waiting[peer]) for peer in seated)
     if members:
         change_list(room, room.roster.list.members + members, (), now_ms)
     for peer, asked in waiting.items():
@@ -133,7 +135,7 @@ def remove_gone(room: Room, now_ms: int) -> None:
             reason = RemovalReason.BANNED
         elif len(strikes) >= STRIKES_MAX:
             reason = RemovalReason.STRIKES
-            room.hosting.struck = [*room.hosting.struck[1 - STRUCK_MAX :], peer]
+            room.hosting.door.struck = [*room.hosting.door.struck[1 - STRUCK_MAX :], peer]
         else:
             continue
         removals.append(

@@ -10,6 +10,7 @@ from sgnus.runtime.clearing import Clearing
 from sgnus.runtime.inquiries import Inquiries
 from sgnus.runtime.job_watch import JobWatch
 from sgnus.runtime.meeting import Meeting
+from sgnus.runtime.records import Records
 from sgnus.runtime.serving import NodeService
 from sgnus.runtime.work import Hands
 
@@ -30,7 +31,9 @@ class Background:
         *,
         inquiries: Inquiries,
         clearing: Clearing,
+        records: Records,
     ) -> None:
+        self.records = records
         self.inquiries = inquiries
         self.clearing = clearing
         self.hands = hands
@@ -59,5 +62,6 @@ class Background:
             await self._meeting.stop()
         await self.watch.stop()
         await self.clearing.stop()
+        await self.records.stop()
         await self.inquiries.stop()
         await self.hands.close()

@@ -49,6 +49,7 @@ from sgnus.runtime.publisher_run import PublisherRuns
 from sgnus.runtime.reach import hosts_told, multiaddrs_told
 from sgnus.runtime.rechecks import Rechecks
 from sgnus.runtime.reclaiming import Reclaiming
+from sgnus.runtime.records import Records
 from sgnus.runtime.restoring import restore_jobs
 from sgnus.runtime.serving import Auditing, NodeService, Publishing, Receiving
 from sgnus.runtime.sgnus_nodes import SgnusNodes, check_listed
@@ -151,6 +152,7 @@ class Node:
         await parts.background.watch.start()
         parts.engine.start()
         await parts.background.clearing.start()
+        await parts.background.records.start()
         await parts.background.meet(parts, tuple(network.bootstrap) + self.options.bootstrap)
         return parts
 
@@ -225,7 +227,8 @@ async def assemble(
     clearing = Clearing(nodes, drivers, Reclaiming(nodes, hands, engine.put))
     if options.settle:
         clearing.settle(settling_of(pen, network, drivers, (jobs, proofs), options.settle_grace_ms))
-    watch.followers.append(clearing.look)
+    records = Records(drivers.database, drivers.store, engine.put)
+    watch.followers += [clearing.look, records.look]
     performing.connect(
         Moved(
             receiving=receiving,
@@ -249,7 +252,9 @@ async def assemble(
         LOG.warning("%s", notice)
     await _remember(core, proofs, drivers)
     service = NodeService(publishing, drivers.database, addresses, proofs.evidence)
-    background = Background(hands, watch, service, acquaintance, inquiries=inquiries, clearing=clearing)
+    background = Background(
+        hands, watch, service, acquaintance, inquiries=inquiries, clearing=clearing, records=records
+    )
     return NodeParts(
         options, network, drivers, engine, jobs, hub, addresses, apps, hearing, background, notices
     )

@@ -156,7 +156,7 @@ class Copies:
         )
 
     def _terms(self, shelf: Shelf) -> Terms | None:
-        terms = Terms.of(NETWORK, shelf.job, self._setting.sub_blocks)
+        terms = Terms.of(NETWORK, shelf.job, self._setting.sub_blocks * self._setting.chunks)
         if terms is None:
             return None
         publisher, beacon = self._name_of(terms.publisher), self._name_of(terms.beacon)
@@ -212,15 +212,15 @@ def _job_body(setting: Setting, beacon: Peer, address: SignedEnvelope) -> JobBod
     return JobBody(
         name="simulated",
         processor=Processor(id="builtin:invert@1", parameters=(), profile=50),
-        array=ArraySpec(shape=(setting.sub_blocks,), dtype="uint8"),
-        cut=Cut(tile=(1,), halo=(0,), edge=Edge.NEAREST, chunks_per_sub_block=1),
+        array=ArraySpec(shape=(setting.sub_blocks * setting.chunks,), dtype="uint8"),
+        cut=Cut(tile=(1,), halo=(0,), edge=Edge.NEAREST, chunks_per_sub_block=setting.chunks),
         output=OutputSpec(dtype="uint8"),
         manifest_root=bytes(32),
         deadline_ms=setting.deadline_ms,
         policy=Policy(
             verify=setting.verify,
             samples_permille=100 if is_proved else 0,
-            verifiers=1,
+            verifiers=setting.verifiers,
             min_members=setting.members_min if is_proved else 1,
         ),
         beacon=beacon.identity.peer_id if is_proved else None,

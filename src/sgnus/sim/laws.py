@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -21,8 +21,8 @@ from sgnus.messages.v1.types import (
     SignedEnvelope,
     Verify,
 )
+from sgnus.sim.honesty import Honesty, right, root_of
 from sgnus.sim.peer import Peer
-from sgnus.sim.plane import root_of
 from sgnus.sim.setting import Setting
 from sgnus.sim.weather import Weather
 from sgnus.wire.codec import decode
@@ -70,10 +70,10 @@ class Laws:
     """
 
     setting: Setting
+    honesty: Honesty
     held: dict[tuple[int, int], SignedEnvelope] = field(default_factory=dict)
     known: dict[PeerId, dict[tuple[InstanceId, int], int]] = field(default_factory=dict)
     rivals_ms: dict[str, int] = field(default_factory=dict)
-    is_liar: Callable[[PeerId], bool] = lambda _peer: False
     persisted_ms: dict[tuple[int, int], int] = field(default_factory=dict)
     in_touch_ms: dict[PeerId, int] = field(default_factory=dict)
     blames: int = 0
@@ -99,11 +99,11 @@ class Laws:
 
     def effect(self, peer: Peer, effect: fx.Effect, now_ms: int) -> None:
         """One effect of one step, before it is performed."""
-        if isinstance(effect, fx.Accuse) and not self.is_liar(effect.accused):
+        if isinstance(effect, fx.Accuse) and not self.honesty.is_liar(effect.accused):
             raise Broken("justice", f"{peer.name} accuses {effect.accused}")
         if isinstance(effect, fx.Blame):
             self.blames += 1
-            if self.is_liar(effect.peer):
+            if self.honesty.is_liar(effect.peer):
                 return
             raise Broken("honesty", f"{peer.name} blames {effect.peer}: {effect.reason}")
         if isinstance(effect, fx.ProcessingStarted):
@@ -146,7 +146,7 @@ class Laws:
             self.held[place] = envelope  # The one before was false, and was taken back.
         if self.held.setdefault(place, envelope) != envelope:
             raise Broken("result", f"there are two HELDs of {place}")
-        if self.setting.verify is Verify.NONE and held.root != root_of(*place):
+        if self.setting.verify is Verify.NONE and held.root != root_of(self.honesty, place):
             raise Broken("result", f"the HELD of {place} has a wrong root")
 
     def _is_on_disk(self, peer: Peer, envelope: SignedEnvelope) -> None:
@@ -240,7 +240,7 @@ class Laws:
             wrong = [
                 x.sub_block
                 for x in decode(Receipt, value).openings
-                if x.digests != root_of(microjob, x.sub_block)
+                if x.digests != b"".join(map(right, self.honesty.chunks_of((microjob, x.sub_block))))
             ]
             is_met = self.setting.recheck or self.setting.liars <= (self.setting.verify is Verify.FULL)
             if wrong and is_met:

@@ -2,34 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from sgnus.core import effects as fx
 from sgnus.core import inputs as ins
-from sgnus.crypto.commits import commit_root_of
-from sgnus.messages.ids import BlockId, InstanceId, PeerId
-from sgnus.messages.v1.types import Opening, ReturnReason, SignedEnvelope, Verify
+from sgnus.messages.ids import InstanceId, PeerId
+from sgnus.messages.v1.types import ReturnReason, SignedEnvelope
 from sgnus.sim.agenda import Agenda
+from sgnus.sim.honesty import Honesty, Place
 from sgnus.sim.peer import Peer
 from sgnus.sim.setting import Setting
 from sgnus.sim.weather import Weather
 
 INPUT_MS_MAX = 1_500
 WRITE_MS_MAX = 3_000
-Place = tuple[int, int]
-
-
-def root_of(microjob: int, sub_block: int) -> bytes:
-    """The one right root: processors are deterministic."""
-    return hashlib.sha256(f"{microjob}/{sub_block}".encode()).digest()
-
-
-def lie_of(microjob: int, sub_block: int) -> bytes:
-    """What all liars say instead: they agree with each other."""
-    return hashlib.sha256(f"not {microjob}/{sub_block}".encode()).digest()
 
 
 @dataclass(slots=True)
@@ -39,36 +27,6 @@ class Tallies:
     started: dict[tuple[InstanceId, int], int] = field(default_factory=dict)
     computed: int = 0
     run_here: int = 0
-
-
-class Honesty:
-    """Who tells the truth about what it computed: all but the last `liars` peers."""
-
-    def __init__(self, setting: Setting, peers: dict[PeerId, Peer]) -> None:
-        self.is_rechecked = setting.recheck
-        self._is_proved = setting.verify is not Verify.NONE
-        self._liars = setting.liars
-        self._peers = peers
-
-    def is_liar(self, peer: PeerId) -> bool:
-        """Whether this one lies."""
-        return peer in list(self._peers)[len(self._peers) - self._liars :]
-
-    def digest(self, peer: Peer, place: Place) -> bytes:
-        """What a peer says that the output of a sub-block hashes to."""
-        return lie_of(*place) if self.is_liar(peer.name) else root_of(*place)
-
-    def committed(
-        self, peer: Peer, job: BlockId, instance: InstanceId, place: Place
-    ) -> tuple[bytes, Opening | None]:
-        """What a peer commits to, and what that hides; without proof the digest itself does."""
-        if not self._is_proved:
-            return root_of(*place), None
-        digest = self.digest(peer, place)
-        seed = hashlib.sha256(f"{peer.name}/{instance}/{place}".encode()).digest()
-        chunk = place[0] * 10 + place[1]
-        root = commit_root_of(job, instance, peer.name, seed=seed, chunks=(chunk,), digests=(digest,))
-        return root, Opening(instance=instance, sub_block=place[1], salt_seed=seed, digests=digest)
 
 
 class Plane:
@@ -139,17 +97,19 @@ class Plane:
             return
         self.tallies.computed += 1
         root, opening = self.honesty.committed(peer, effect.job, effect.instance, place)
-        self._give(peer, ins.SubBlockComputed(effect.instance, effect.sub_block, 1, root, 300, opening))
+        chunks = self.honesty.chunks_per_sub_block
+        self._give(peer, ins.SubBlockComputed(effect.instance, effect.sub_block, chunks, root, 300, opening))
 
     def reexecute(self, peer: Peer, effect: fx.Reexecute | fx.Recheck) -> None:
-        """Chunks are run again; each sub-block is one chunk here."""
+        """Chunks are run again."""
         delay_ms = self._dice.randint(*self._compute_ms) * len(effect.chunks)
+        delay_ms //= self.honesty.chunks_per_sub_block
         self._agenda.after(delay_ms, self._reexecuted, peer, peer.run, effect)
 
     def _reexecuted(self, peer: Peer, run: int, effect: fx.Reexecute | fx.Recheck) -> None:
         if peer.run != run:
             return
-        digests = b"".join(self.honesty.digest(peer, divmod(chunk, 10)) for chunk in effect.chunks)
+        digests = b"".join(self.honesty.checked(peer.name, chunk) for chunk in effect.chunks)
         if isinstance(effect, fx.Reexecute):
             self._give(peer, ins.Reexecuted(effect.instance, effect.chunks, digests))
         else:
@@ -176,7 +136,15 @@ class Plane:
         if peer.run == run:
             place = (effect.microjob, effect.sub_block)
             root, opening = self.honesty.committed(peer, effect.job, InstanceId("publisher"), place)
-            ran = ins.PublisherRan(effect.job, effect.microjob, effect.sub_block, root, "", 1, opening)
+            ran = ins.PublisherRan(
+                effect.job,
+                effect.microjob,
+                effect.sub_block,
+                root,
+                "",
+                self.honesty.chunks_per_sub_block,
+                opening,
+            )
             self._give(peer, ran)
 
     # ---- outputs
@@ -213,6 +181,7 @@ class Plane:
         publisher.process.writes[token] = (writer.name, run, effect)
         place = (effect.microjob, effect.sub_block)
         root, opening = self.honesty.committed(writer, effect.job, effect.instance, place)
+        self.honesty.made[place] = writer.name
         self._give(
             publisher,
             ins.OutputsStored(
@@ -225,7 +194,7 @@ class Plane:
                 root,
                 effect.record,
                 opening,
-                (10 * effect.microjob + effect.sub_block,) if self.honesty.is_rechecked else (),
+                tuple(self.honesty.chunks_of(place)) if self.honesty.is_rechecked else (),
             ),
         )
 

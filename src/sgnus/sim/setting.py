@@ -14,7 +14,8 @@ PEERS_MIN, PEERS_MAX = 2, 64
 @dataclass(frozen=True, slots=True)
 class Setting:
     """`faults` are names of FAULTS; they happen until `faults_ms`, then all is calm and the job must end by `end_ms`.
-    `other_beacon`: the second peer, not the publisher, is the job's beacon, and has no seat.
+    `other_beacon`: the second peer, not the publisher, is the job's beacon, and has no seat. Liars of a
+    `league` lie about each other's work alone when they check. `chunks` are those of a sub-block.
     """
 
     seed: int
@@ -32,6 +33,9 @@ class Setting:
     members_min: int = PROVED_MEMBERS_MIN
     recheck: bool = False
     """The publisher runs all that it receives again."""
+    league: bool = False
+    chunks: int = 1
+    verifiers: int = 1
 
     @property
     def end_ms(self) -> int:

@@ -54,14 +54,13 @@ class Steps:
     """What every peer's runtime does around its core."""
 
     def __init__(self, setting: Setting, weather: Weather, agenda: Agenda, peers: dict[PeerId, Peer]) -> None:
-        self.laws = Laws(setting)
         self.story = Story()
         self.overheard: deque[SignedEnvelope] = deque(maxlen=OVERHEARD_MAX)
         parts = (agenda, weather, peers, self.give)
         self.streams = Streams(parts)
         self.copies = Copies(setting, *parts)
         self.plane = Plane(setting, *parts)
-        self.laws.is_liar = self.plane.honesty.is_liar
+        self.laws = Laws(setting, self.plane.honesty)
         self._trace = setting.trace
         self._weather = weather
         self._agenda = agenda
