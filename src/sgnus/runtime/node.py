@@ -244,12 +244,7 @@ async def assemble(
         )
     )
     hearing.connect(Feeds(engine, addresses, acquaintance, drivers, watch, hands, inquiries))
-    notices = [
-        *await drivers.database.start(),
-        *await restore_jobs(home.jobs_path, drivers.database, network_id, pen.peer),
-    ]
-    for notice in notices:
-        LOG.warning("%s", notice)
+    notices = await _open(home, drivers.database, network_id, pen.peer)
     await _remember(core, proofs, drivers)
     service = NodeService(publishing, drivers.database, addresses, proofs.evidence)
     background = Background(
@@ -258,6 +253,14 @@ async def assemble(
     return NodeParts(
         options, network, drivers, engine, jobs, hub, addresses, apps, hearing, background, notices
     )
+
+
+async def _open(home: NodeHome, database: Database, network: NetworkId, me: PeerId) -> list[str]:
+    """The database, with the jobs that it lost and their folders still have; says what the operator must read."""
+    notices = [*await database.start(), *await restore_jobs(home.jobs_path, database, network, me)]
+    for notice in notices:
+        LOG.warning("%s", notice)
+    return notices
 
 
 async def _remember(core: NodeCore, proofs: Proofs, drivers: Drivers) -> None:
