@@ -82,7 +82,7 @@ class Records:
             if not digests:
                 return
             for digest in digests:
-                view = await self._database.job(cid_of_digest(digest))
+                view = await self._database.job(BlockId(cid_of_digest(digest)))
                 if view is not None:
                     self._note(view, {})
             seen += len(digests)
