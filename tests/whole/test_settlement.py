@@ -9,7 +9,9 @@ import pytest
 
 from sgnus.frontends.sdk.sync import Grid
 from sgnus.frontends.sdk.views import Settlement
-from tests.whole.facts import submit_slow
+from sgnus.messages.errors import UserFault
+from sgnus.runtime.receipts import verify
+from tests.whole.facts import picture, submit_slow
 from tests.whole.grid import NODE, PrivateNetwork, RunningNode, wait_for
 
 pytestmark = pytest.mark.timeout(300)
@@ -71,6 +73,34 @@ def test_without_a_sgnus_node_within_reach_the_app_has_its_results_and_receipts_
             lambda: counter(publisher, "receipts that wait for the SGNUS node") == 0,
             "the publisher's receipts are answered",
         )
+
+
+def test_an_outside_beacon_has_the_last_word_and_without_it_a_receipt_waits_for_its_full_audit(
+    tmp_path: Path,
+) -> None:
+    with PrivateNetwork(tmp_path, settling=()) as network:
+        settler, publisher, _one, _other = network.add(1, 0, 1, 1)
+        with publisher.connect() as grid:
+            job, right = submit_slow(grid, 6, 0.05, verify="sample", outside_beacon=True)
+            assert np.array_equal(job.result(), right)
+            (report,) = [verify(receipt) for receipt in job.receipts()]
+            assert (report.beacon, report.has_beacon, report.is_beacon_publisher) == (
+                settler.peer,
+                True,
+                False,
+            )
+            settler.kill()
+            job, right = submit_slow(grid, 6, 0.05, verify="sample", outside_beacon=True)
+            wait_for(
+                lambda: "a receipt without a beacon" in "\n".join(job.story()),
+                "members do without the beacon",
+            )
+            assert job.status().state != "completed"
+            network.restart(settler)
+            assert np.array_equal(job.result(), right)
+            assert len(job.receipts()) == 1
+        with publisher.connect() as grid, pytest.raises(UserFault, match="leave out --outside-beacon"):
+            grid.submit(picture(2), processor="invert", verify="none", outside_beacon=True)
 
 
 def test_what_its_publisher_did_not_live_to_take_is_audited_in_full_settled_and_taken_when_it_is_back(

@@ -59,13 +59,27 @@ class Planned:
 
 @dataclass(frozen=True, slots=True)
 class Publisher:
-    """Who signs the job, and is its beacon."""
+    """Who signs the job, and is its beacon unless the job wants an outside one."""
 
     peer: PeerId
     vrf_key: bytes
     address: SignedEnvelope
     sgnus_node: SgnusNode | None = None
     """Of its network, the first one."""
+
+    def beacon(self, request: JobRequest, policy: Policy) -> tuple[PeerId, bytes] | None:
+        """The job's beacon and its VRF key; None for a job without proof. UserFault if it cannot have the one it wants."""
+        is_proved = policy.verify is not Verify.NONE
+        if not request.outside_beacon:
+            return (self.peer, self.vrf_key) if is_proved else None
+        if not is_proved:
+            raise UserFault("With --verify none nothing is drawn: leave out --outside-beacon.")
+        if self.sgnus_node is None or self.sgnus_node.peer == self.peer:
+            raise UserFault(
+                "An outside beacon is a SGNUS node of the network that is not this node, and there is none: "
+                "see sgnus network show."
+            )
+        return PeerId(self.sgnus_node.peer), bytes.fromhex(self.sgnus_node.vrf_key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +139,7 @@ async def spool(
     except OSError as error:
         raise WorldFault(f"cannot make a folder in {jobs}: {error.strerror}") from error
     try:
-        planned, module = await _receive(folder, requests, pool, members)
+        planned, module = await _receive(folder, requests, pool, publisher, members)
         return await asyncio.to_thread(_complete, folder, planned, module, publisher)
     except OSError as error:
         shutil.rmtree(folder, ignore_errors=True)
@@ -136,7 +150,11 @@ async def spool(
 
 
 async def _receive(
-    folder: Path, requests: AsyncIterator[SubmitJobRequest], pool: ProcessorPool | None, members: int
+    folder: Path,
+    requests: AsyncIterator[SubmitJobRequest],
+    pool: ProcessorPool | None,
+    publisher: Publisher,
+    members: int,
 ) -> tuple[Planned, bytes | None]:
     planned: Planned | None = None
     module = bytearray()
@@ -147,6 +165,7 @@ async def _receive(
                 if request.job is None:
                     raise UserFault("The first message of a submission must describe the job.")
                 planned = plan_request(request.job, members)
+                publisher.beacon(request.job, planned.policy)  # Before anything is uploaded in vain.
                 _check_space(folder, planned.plan)
             module += request.module or b""
             if len(module) > MODULE_BYTES_MAX:
@@ -221,6 +240,7 @@ def _complete(folder: Path, planned: Planned, module: bytes | None, publisher: P
     now_ms = unix_ms()
     is_proved = planned.policy.verify is not Verify.NONE
     settler = publisher.sgnus_node if is_proved else None
+    beacon = publisher.beacon(request, planned.policy)
     body = JobBody(
         name=request.name,
         processor=processor,
@@ -232,8 +252,8 @@ def _complete(folder: Path, planned: Planned, module: bytes | None, publisher: P
         module_digest=digest(module) if module is not None else None,
         deadline_ms=request.deadline_ms or DEADLINE_MS,
         policy=planned.policy,
-        beacon=publisher.peer if is_proved else None,
-        beacon_vrf_key=publisher.vrf_key if is_proved else None,
+        beacon=beacon[0] if beacon is not None else None,
+        beacon_vrf_key=beacon[1] if beacon is not None else None,
         settlement=settler.peer if settler is not None else None,
         settlement_vrf_key=bytes.fromhex(settler.vrf_key) if settler is not None else None,
         nonce=secrets.token_bytes(16),

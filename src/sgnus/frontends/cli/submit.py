@@ -90,6 +90,11 @@ JOB_OPTIONS = (
         metavar="N",
         help="Members that a room must have to be verified. [default: 2, or K]",
     ),
+    click.option(
+        "--outside-beacon",
+        is_flag=True,
+        help="The network's SGNUS node, not this node, has the last word in the draws.",
+    ),
 )
 INPUT_OPTIONS = (
     click.option("--shape", type=SIZES, metavar="HxWxC", help="Shape of raw bytes."),

@@ -34,6 +34,7 @@ class JobWish:
     `verify`: none, sample or full; sample by default, none for what an app processes. `samples`: the share of the chunks
     that is run again, above 0 and up to 1 (0.1 by default), rounded up to a thousandth. `verifiers`: how many members
     these are dealt to, 1 to 11. `min_members`: how many a room must have, 2 to 11; by default 2, or as many as verifiers.
+    `outside_beacon`: the network's SGNUS node, not this node, is the beacon of the draws.
     """
 
     processor: str = ""
@@ -46,6 +47,7 @@ class JobWish:
     samples: float | None = None
     verifiers: int | None = None
     min_members: int | None = None
+    outside_beacon: bool = False
     module: str | os.PathLike[str] | bytes | None = None
     output_dtype: str | None = None
     output_chunk_bytes: int | None = None
@@ -81,6 +83,7 @@ def job_request(wish: JobWish, shape: Sequence[int], dtype: str) -> Any:
         chunks_per_sub_block=wish.chunks_per_sub_block,
         deadline_ms=wish.deadline_ms,
         policy=_policy(wish),
+        outside_beacon=wish.outside_beacon,
         lifetime_ms=wish.lifetime_ms,
     )
     if wish.output_dtype or wish.output_chunk_bytes:

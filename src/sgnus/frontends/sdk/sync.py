@@ -94,7 +94,7 @@ class Grid(Ledger):
         """Submit an array, memmap or buffer: `submit(array, processor="sobel", tile=(256, 256), halo=1)`.
 
         `wishes` are the fields of `JobWish`: processor, tile, halo, edge, name, parameters, verify, samples, verifiers,
-        min_members, module, output_dtype, output_chunk_bytes, chunks_per_sub_block, deadline_ms, lifetime_ms,
+        min_members, outside_beacon, module, output_dtype, output_chunk_bytes, chunks_per_sub_block, deadline_ms, lifetime_ms,
         expected_members, explicit, explicit_output_bytes. Returns once the job is on disk and signed;
         UserFault says what cannot be.
         """

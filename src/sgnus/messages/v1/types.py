@@ -1868,6 +1868,8 @@ class JobRequest(Message):
     """Until the job expires; 0 means a day."""
     expected_members: int | None = None
     """Peers that may help; 0 means what the node sees."""
+    outside_beacon: bool | None = None
+    """The network's SGNUS node is the beacon of the job's draws, not its publisher."""
 
     FIELDS: ClassVar[tuple[Field, ...]] = (
         Field(name="name", number=1, kind=Kind.STRING, required=True, size_max=128),
@@ -1892,6 +1894,7 @@ class JobRequest(Message):
         Field(name="policy", number=12, kind=Kind.MESSAGE, type=Policy, required=True),
         Field(name="lifetime_ms", number=13, kind=Kind.INT64, required=True),
         Field(name="expected_members", number=14, kind=Kind.UINT32, maximum=1000000),
+        Field(name="outside_beacon", number=15, kind=Kind.BOOL),
     )
 
 
