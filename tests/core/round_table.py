@@ -16,7 +16,7 @@ from sgnus.core.receipt import Proven
 from sgnus.core.verification import Basis, Moments, Verification
 from sgnus.crypto.digests import digest
 from sgnus.messages.errors import PeerFault
-from sgnus.messages.ids import PeerId
+from sgnus.messages.ids import InstanceId, PeerId
 from sgnus.messages.limits import REPEAT_MS
 from sgnus.messages.v1.types import ReceiptGiven, SignedEnvelope, SignedKind
 from tests.round_support import Output, Round, output_of
@@ -104,7 +104,9 @@ class Table:
         docket = Docket(of.pens[peer], of.terms, RoundId(of.list.instance))
         held = tuple(of.held)
         own = {
-            number: of.openings[number] for number in of.openings if of.peers[number % len(of.peers)] == peer
+            (InstanceId(opening.instance), number): opening
+            for number, opening in of.openings.items()
+            if of.peers[number % len(of.peers)] == peer
         }
         first = 0 if peer == of.peers[0] else 1_000 * (1 + of.peers.index(peer))
         moments = Moments(born_ms=0, moved_ms=0, propose_ms=first, repeat_ms=REPEAT_MS, wake_ms=0)

@@ -9,8 +9,10 @@ import pytest
 from sgnus.core import arbiter, moving, proving
 from sgnus.core import effects as fx
 from sgnus.core import inputs as ins
+from sgnus.core import roster as rosters
 from sgnus.core.node import NodeCore
 from sgnus.core.publication import Court
+from sgnus.crypto.digests import digest
 from sgnus.messages.errors import PeerFault
 from sgnus.messages.ids import PeerId
 from sgnus.messages.limits import ATTEMPTS_MAX, EARLY_WORD_BYTES_MAX
@@ -26,13 +28,53 @@ from sgnus.messages.v1.types import (
 )
 from sgnus.runtime.pens import EnvelopePen
 from tests.core.round_table import Table
-from tests.round_support import FULL, NETWORK, Round, identity_of, member_of, proven
+from tests.round_support import FULL, NETWORK, Round, identity_of, member_of, output_of, proven
 
 STRANGER = EnvelopePen(identity_of("stranger"), NETWORK)
 
 
 def committed(members: int = 4) -> Round:
     return Round(members=members, chunks=members, per_sub_block=1, policy=FULL).commit()
+
+
+def founded_again(members: int = 4) -> Round:
+    """A room over results that all were made in another one, which ended before it was verified."""
+    of = committed(members)
+    host, instance = of.pens[of.peers[0]], rosters.instance_id(of.terms.job, 0, of.peers[0], 8)
+    seats = tuple(member_of(pen, of.terms.job, instance) for pen in of.pens.values())
+    of.list = rosters.found(host, of.terms.job, 0, 8, seats)
+    return of
+
+
+def test_members_open_what_they_made_in_a_room_that_ended_before() -> None:
+    of = founded_again()
+    table = Table(of)
+    assert len(table.proven().sealing.commits) == len(of.held)
+    opened = [envelope.author for _who, envelope in table.said if envelope.kind is SignedKind.OPENING]
+    assert set(opened) == set(of.peers)
+
+
+def test_what_others_open_of_a_room_that_ended_before_is_heard_in_the_round_that_seals_it() -> None:
+    of = founded_again()
+    table = Table(of)
+    table.proven()
+    me = table.court.docket.seats()[0]
+    node = node_of(of, me)
+    effects = node.handle(ins.PeerSaid(of.publisher.peer, HeldNotice(held=of.held)), 20)
+    for who, envelope in dict.fromkeys(table.said):
+        if who != me:
+            effects += node.handle(ins.PeerSaid(who, envelope), 30)
+    verdicts = {chunk: digest(output_of(chunk)) for chunk in range(len(of.held))}
+    for asked in [effect for effect in effects if isinstance(effect, fx.Reexecute)]:
+        ran = b"".join(verdicts[chunk] for chunk in asked.chunks)
+        effects += node.handle(ins.Reexecuted(asked.instance, asked.chunks, ran), 40)
+    (round_,) = node.rounds.running.values()
+    assert sorted(set(range(len(of.held))) - set(round_.docket.openings)) in ([], own_numbers(of, me))
+
+
+def own_numbers(of: Round, me: PeerId) -> list[int]:
+    """The sub-blocks that a member made."""
+    return [number for number in range(len(of.held)) if of.peers[number % len(of.peers)] == me]
 
 
 def forged(of: Round, attempt: int, **change: object) -> SignedEnvelope:

@@ -16,6 +16,7 @@ from sgnus.core.sealing import Commit
 from sgnus.crypto.digests import DIGEST_BYTES
 from sgnus.messages.errors import OurFault, PeerFault
 from sgnus.messages.ids import PeerId
+from sgnus.messages.v1.types import Opening
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +90,16 @@ def mismatches(docket: Docket) -> list[Mismatch]:
             if is_known and opened(docket, chunk) != digests[chunk]:
                 found.append(Mismatch(chunk, commit, checker))
     return sorted(found, key=lambda one: one.chunk)
+
+
+def seals(docket: Docket, opening: Opening) -> bool:
+    """Whether an attempt seals the commit that this opens, wherever it was made."""
+    named = (opening.instance, opening.sub_block)
+    return any(
+        (commit.instance, commit.sub_block) == named
+        for attempt in docket.attempts.values()
+        for commit in attempt.sealing.commits
+    )
 
 
 def opened(docket: Docket, chunk: int) -> bytes:

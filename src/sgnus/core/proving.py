@@ -228,8 +228,8 @@ def _open(own: Verification, _now_ms: int) -> None:
         return
     own.steps.opened = True
     for commit in own.docket.commits():
-        opening = own.own.get(commit.sub_block)
-        if commit.member == own.me and opening is not None and opening.instance == commit.instance:
+        opening = own.own.get((commit.instance, commit.sub_block))
+        if commit.member == own.me and opening is not None:
             own.say(SignedKind.OPENING, opening)
 
 

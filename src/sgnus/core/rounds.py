@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from sgnus.core import beacon, judging, proving
+from sgnus.core import beacon, findings, judging, proving
 from sgnus.core import inputs as ins
 from sgnus.core import roster as rosters
 from sgnus.core import sealing as sealings
@@ -174,9 +174,26 @@ def hear(node: NodeCore, sender: PeerId, envelope: SignedEnvelope, now_ms: int) 
     if envelope.kind not in WORDS:
         raise PeerFault(f"a {envelope.kind.name} is no word of a round")
     said = node.pen.open(envelope, envelope.kind, _TYPES[envelope.kind])
-    instance = InstanceId(said.instance)  # type: ignore[attr-defined]
     if isinstance(said, Proposal):
         _proposed(node, said, envelope, now_ms)
+    for instance in _rounds_of(node, said):
+        _hear_in(node, instance, envelope, now_ms)
+
+
+def _rounds_of(node: NodeCore, said: Message) -> list[InstanceId]:
+    """Which rounds a word belongs to. An opening names the room in which its commit was made; where that room ended before
+    it was verified, another one's round seals the same commit.
+    """
+    named = InstanceId(said.instance)  # type: ignore[attr-defined]
+    if not isinstance(said, Opening):
+        return [named]
+    dockets = {name: round_.docket for name, round_ in node.rounds.running.items()}
+    for own in node.publications.values():
+        dockets.update({name: one.docket for name, one in own.court.rounds.items()})
+    return [name for name, docket in dockets.items() if findings.seals(docket, said)] or [named]
+
+
+def _hear_in(node: NodeCore, instance: InstanceId, envelope: SignedEnvelope, now_ms: int) -> None:
     round_ = node.rounds.running.get(instance)
     own = _publication_of(node, instance)
     if round_ is not None:
@@ -344,12 +361,11 @@ def _as_beacon(node: NodeCore, instance: InstanceId, step: Callable[[Beacon], No
 def _start(node: NodeCore, terms: Terms, microjob: int, instance: InstanceId, now_ms: int) -> Verification:
     lobby = node.jobs.get(terms.job)
     docket = Docket(node.pen, terms, RoundId(instance))
-    own = {number: opening for (name, number), opening in node.rounds.own.items() if name == instance}
     verdict_ms = lobby.facts.deadline_ms if lobby is not None else DEADLINE_MS_DEFAULT
     moments = Moments(
         born_ms=now_ms, moved_ms=now_ms, propose_ms=now_ms, repeat_ms=now_ms + REPEAT_MS, wake_ms=now_ms
     )
-    round_ = Verification(docket, microjob, moments, verdict_ms, own=own)
+    round_ = Verification(docket, microjob, moments, verdict_ms, own=node.rounds.own)
     node.rounds.running[instance] = round_
     return round_
 
@@ -382,8 +398,10 @@ def _collect(node: NodeCore, round_: Verification) -> None:
         if round_.steps.sealed:
             node.rounds.end(instance)  # We may have revealed in it.
         _open_again(node, round_)
-        for key in [key for key in node.rounds.own if key[0] == instance]:
-            del node.rounds.own[key]
+        lobby = node.jobs.get(round_.docket.terms.job)
+        if lobby is None or round_.microjob in lobby.facts.taken:
+            for commit in round_.docket.commits():
+                node.rounds.own.pop((commit.instance, commit.sub_block), None)
 
 
 def _open_again(node: NodeCore, round_: Verification) -> None:

@@ -6,6 +6,7 @@ DESIGN section 9.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from sgnus.core import effects as fx
@@ -14,7 +15,7 @@ from sgnus.core.pen import Pen
 from sgnus.core.sealing import seated_by
 from sgnus.messages.errors import PeerFault
 from sgnus.messages.fields import Message
-from sgnus.messages.ids import PeerId
+from sgnus.messages.ids import InstanceId, PeerId
 from sgnus.messages.v1.types import Opening, SignedEnvelope, SignedKind
 
 
@@ -72,7 +73,7 @@ class Verification:
     moments: Moments
     verdict_ms: int
     basis: Basis | None = None
-    own: dict[int, Opening] = field(default_factory=dict)
+    own: Mapping[tuple[InstanceId, int], Opening] = field(default_factory=dict)
     steps: Steps = field(default_factory=Steps)
     is_over: bool = False
     out: list[fx.Effect] = field(default_factory=list)
