@@ -16,7 +16,7 @@ from sgnus.crypto.identity import Identity
 from sgnus.messages.errors import OurFault, PeerFault, UserFault
 from sgnus.messages.ids import PeerId
 from sgnus.messages.limits import GOSSIP_BYTES_MAX, GOSSIP_REDIAL_MS_MAX, GOSSIP_REDIAL_MS_MIN
-from sgnus.ports import Gossip, NeighbourConnected, NeighbourLost
+from sgnus.ports import Gossip, GossipEvent, NeighbourConnected, NeighbourLost
 from tests.ports.gossip_support import Listener, until
 
 TOPIC = "jobprocessing_X_3"
@@ -26,14 +26,14 @@ class Party:
     """Some started nodes of one kind."""
 
     def __init__(self, make: Callable[[int], Any]) -> None:
-        self._make = make
+        self.make = make
         self.nodes: list[Gossip] = []
         self.heard: list[Listener] = []
         self.addresses: list[str] = []
 
     async def add(self) -> int:
         index = len(self.nodes)
-        gossip, heard = self._make(index + 1), Listener()
+        gossip, heard = self.make(index + 1), Listener()
         self.addresses.append((await gossip.start(heard))[0])
         self.nodes.append(gossip)
         self.heard.append(heard)
@@ -164,6 +164,29 @@ def test_a_message_over_64_kib_is_our_fault_and_one_of_64_kib_arrives(run: Any) 
             p.nodes[1].publish(TOPIC, bytes(GOSSIP_BYTES_MAX + 1))
         p.nodes[1].publish(TOPIC, bytes(GOSSIP_BYTES_MAX))
         await until(lambda: p.heard[0].payloads(TOPIC) == [bytes(GOSSIP_BYTES_MAX)], "64 KiB arrive")
+
+    run(story)
+
+
+def test_whoever_is_told_of_a_neighbour_finds_it_among_them_and_of_a_lost_one_no_more(run: Any) -> None:
+    async def story(p: Party) -> None:
+        seen: list[tuple[bool, bool]] = []
+        watcher = p.make(7)
+
+        def watch(event: GossipEvent) -> bool:
+            if isinstance(event, NeighbourConnected | NeighbourLost):
+                seen.append((isinstance(event, NeighbourConnected), event.peer in watcher.neighbours()))
+            return True
+
+        p.nodes.append(watcher)
+        await watcher.start(watch)
+        other = p.make(8)
+        p.nodes.append(other)
+        watcher.connect((await other.start(Listener()))[0])
+        await until(lambda: seen, "they meet")
+        await other.stop()
+        await until(lambda: len(seen) > 1, "the other is gone")
+        assert seen == [(True, True), (False, False)]
 
     run(story)
 

@@ -113,13 +113,12 @@ class Libp2pGossip:
             raise OurFault("the gossip thread is thousands of commands behind")
 
     def _hand_over(self, deliver: Callable[[GossipEvent], bool], event: GossipEvent) -> bool:
-        if not deliver(event):
-            return False
+        # Before it is told: whoever hears of a neighbour counts all of them. Told again when it could not be.
         if isinstance(event, NeighbourConnected):
             self._neighbours[event.peer] = None
         elif isinstance(event, NeighbourLost):
             self._neighbours.pop(event.peer, None)
-        return True
+        return deliver(event)
 
 
 async def _publish(topic: str, payload: bytes, node: GossipNode) -> None:
