@@ -207,7 +207,7 @@ def test_disconnect_ends_the_connection_and_the_redialling(run: Any) -> None:
 def test_a_connection_to_a_peer_that_comes_later_is_made_then(run: Any) -> None:
     async def story(p: Party) -> None:
         await p.in_a_row(2)
-        late = p._make(9)
+        late = p.make(9)
         started = await late.start(Listener())
         peer = PeerId(started[0].rsplit("/", 1)[1])
         p.nodes[0].connect(started[0])
@@ -249,7 +249,7 @@ def test_an_inbox_that_is_full_for_a_while_loses_no_news_of_neighbours() -> None
             await p.add()
             p.nodes[1].connect(p.addresses[0])
             await until(p.nodes[1].neighbours, "1 is connected")
-            assert p.nodes[0].neighbours() == ()
+            assert p.heard[0].events == []
             p.heard[0].is_full = False
             await p.are_neighbours(0, 1)
             assert p.heard[0].events == [NeighbourConnected(p.peer(1))]
