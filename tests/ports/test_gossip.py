@@ -251,7 +251,7 @@ def test_an_inbox_that_is_full_for_a_while_loses_no_news_of_neighbours() -> None
             await until(p.nodes[1].neighbours, "1 is connected")
             assert p.heard[0].events == []
             p.heard[0].is_full = False
-            await p.are_neighbours(0, 1)
+            await until(lambda: p.heard[0].events, "0 is told")
             assert p.heard[0].events == [NeighbourConnected(p.peer(1))]
 
     asyncio.run(story())
