@@ -39,7 +39,7 @@ def problem(answer: httpx.Response) -> tuple[int, str]:
 
 def test_every_call_of_the_definition_has_a_method() -> None:
     api = FakeLocalApi()
-    assert len(LOCAL_CALLS) == 18
+    assert len(LOCAL_CALLS) == 19
     assert all(callable(method_of(api, call)) for call in LOCAL_CALLS)
 
 
