@@ -10,7 +10,7 @@ from sgnus.messages.v1.types import Verify
 from sgnus.sim.league import CHUNKS, Tally, measure
 from tools.collusion import undetected_in_full, undetected_when_sampled
 
-ROUNDS = 100
+ROUNDS = 60
 COLLUDERS = (1, 3, 5)
 
 
