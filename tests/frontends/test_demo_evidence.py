@@ -39,8 +39,8 @@ def outcome(found: Evidence, *, identical: bool = True, takeovers: int = 1) -> O
     return Outcome(identical, status, Chaos("p", 40, 10), found, 16, 1.0)
 
 
-def options(verify: str = "full") -> DemoOptions:
-    return DemoOptions(output=Path("o.png"), parameters={}, verify=verify)
+def options(verify: str = "full", samples: float = 1.0) -> DemoOptions:
+    return DemoOptions(output=Path("o.png"), parameters={}, verify=verify, samples=samples)
 
 
 def test_a_lie_counts_when_the_publisher_holds_it() -> None:
@@ -88,6 +88,14 @@ def test_receipts_prove_a_job_once_they_cover_it_and_hold() -> None:
 def test_what_goes_wrong_is_said(made: Outcome, sentence: str) -> None:
     wrong = failures(options(), made)
     assert any(sentence.replace("iarAb9", "") in one for one in wrong), wrong
+
+
+def test_a_lie_between_the_samples_breaks_no_promise_but_a_picture_that_it_spoils_is_none() -> None:
+    missed = outcome(evidence(is_caught=False))
+    assert failures(options("sample", 0.1), missed) == []
+    assert failures(options("sample"), missed) == ["the liar delivered, and was not caught"]
+    (sentence,) = failures(options("sample", 0.1), replace(missed, identical=False))
+    assert sentence.endswith("was believed (--verify sample --samples 10%)")
 
 
 def test_all_well_is_no_failure_also_when_the_liar_delivered_nothing() -> None:

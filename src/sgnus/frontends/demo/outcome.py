@@ -29,11 +29,11 @@ def failures(options: DemoOptions, outcome: Outcome) -> list[str]:
     evidence, found = outcome.evidence, []
     if not outcome.identical:
         believed = bool(evidence.lies) and not evidence.is_liar_caught
-        why = f": what the liar delivered was believed (--verify {options.verify})" if believed else ""
+        why = f": what the liar delivered was believed ({_policy(options)})" if believed else ""
         found.append(f"the result differs from a single process's{why}")
     if options.has_chaos and not outcome.status.takeovers:
         found.append("no host was killed whose room went on, so nobody took over: this run shows nothing")
-    if options.verify == "full" and evidence.lies and not evidence.is_liar_caught:
+    if options.promises and evidence.lies and not evidence.is_liar_caught:
         found.append("the liar delivered, and was not caught")
     if options.verify != "none" and not evidence.is_complete:
         found.append(
@@ -42,6 +42,11 @@ def failures(options: DemoOptions, outcome: Outcome) -> list[str]:
     if evidence.wronged:
         found.append(f"somebody was convicted who did not lie: {', '.join(evidence.wronged)}")
     return found
+
+
+def _policy(options: DemoOptions) -> str:
+    samples = f" --samples {options.samples:.0%}" if options.verify == "sample" else ""
+    return f"--verify {options.verify}{samples}"
 
 
 def report(options: DemoOptions, outcome: Outcome, seconds: float) -> dict[str, Any]:
@@ -55,6 +60,7 @@ def report(options: DemoOptions, outcome: Outcome, seconds: float) -> dict[str, 
         "takeovers": status.takeovers,
         "removals": chaos.removals,
         "verify": options.verify,
+        "samples": options.samples if options.verify == "sample" else None,
         "liar": evidence.liar or None,
         "lies_delivered": len(evidence.lies),
         "liars_caught": list(evidence.convicted),

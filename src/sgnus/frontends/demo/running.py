@@ -76,6 +76,7 @@ class Demo:
                 parameters=options.parameters,
                 chunks_per_sub_block=1,
                 verify=options.verify,
+                samples=options.samples if options.verify == "sample" else None,
                 name=options.input.name[:128],
             )
             status = await job.status()
