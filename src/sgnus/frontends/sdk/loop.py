@@ -42,7 +42,9 @@ class LoopThread:
 
         async def close(opened: AsyncGenerator[T, None]) -> None:
             if last is not None:
-                await asyncio.wait([last])  # A step that was broken off is still ending: nothing closes before it has.
+                await asyncio.wait(
+                    [last]
+                )  # A step that was broken off is still ending: nothing closes before it has.
             await opened.aclose()
 
         try:
