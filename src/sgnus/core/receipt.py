@@ -1,7 +1,7 @@
 """The receipt: everything that a round signed, in canonical bytes, and its check by whoever has nothing else.
 
 Decides whether a microjob is complete and verified. Each part that it holds is needed, each in one place and order, so
-that no byte can be altered, left out or added. DESIGN section 9, step 9.
+that no byte can be altered, left out or added. docs/protocol/verification.md.
 """
 
 from __future__ import annotations
