@@ -277,6 +277,15 @@ def test_the_invitation_of_a_running_node_holds_its_addresses(run: Any) -> None:
     assert [address.split("/")[2] for address in shown["bootstrap"]] == ["192.0.2.9", "192.0.2.7"]
 
 
+def test_an_invitation_by_which_nobody_finds_a_node_says_so(run: Any, tmp_path: Path) -> None:
+    first, second = ["--home", tmp_path / "one"], ["--home", tmp_path / "two"]
+    assert "It holds no address" in run("network", "create", "lab", *first)[2]
+    assert "It holds no address" in run("network", "show", *first)[2]
+    peer = "12D3KooWGRUVh7yBPVcCVZWQXyZ7vUyoVPRcEBbRRLYVq2xwZ5yS"
+    reached = run("network", "create", "lab", "--bootstrap", f"/ip4/192.0.2.9/tcp/4001/p2p/{peer}", *second)
+    assert "It holds no address" not in reached[2]
+
+
 @pytest.mark.parametrize(
     "command",
     [

@@ -138,6 +138,14 @@ def test_a_damaged_receipt_is_not_valid_and_others_are_checked_all_the_same(
     assert f"{bad}: not valid: an opening that does not fit the signed root." in remarks
 
 
+@pytest.mark.parametrize(("noun", "what"), [("receipt", "receipt"), ("proof", "proof of fraud")])
+def test_a_file_of_another_kind_is_said_to_be_none(noun: str, what: str, run: Any, tmp_path: Path) -> None:
+    (tmp_path / "photo.jpg").write_bytes(b"\xff\xd8\xff\xe0" * 9)
+    status, _, remarks = run(noun, "verify", tmp_path / "photo.jpg")
+    assert status == 1
+    assert f"these bytes are no {what}" in remarks
+
+
 def test_a_missing_file_is_wrong_use(run: Any, data: bytes, tmp_path: Path) -> None:
     good = tmp_path / "good.receipt"
     good.write_bytes(data)

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from sgnus.messages.errors import UserFault
-from sgnus.messages.v1.types import ArraySpec, Edge, JobRequest, Policy, Verify
-from sgnus.runtime.submitting import policy_of
+from sgnus.messages.ids import PeerId
+from sgnus.messages.v1.types import ArraySpec, Edge, JobRequest, Policy, SignedEnvelope, SignedKind, Verify
+from sgnus.runtime.network_file import SgnusNode
+from sgnus.runtime.submitting import Publisher, policy_of
+
+HERE, ELSEWHERE = PeerId("here"), SgnusNode("elsewhere", "0b" * 32)
+ADDRESS = SignedEnvelope(kind=SignedKind.ADDRESS, author=HERE, payload=b"", signature=b"")
 
 
-def settled(
+def asked(
     processor: str, verify: Verify, samples_permille: int = 0, verifiers: int = 0, min_members: int = 0
-) -> tuple[Verify, int, int, int]:
-    request = JobRequest(
+) -> JobRequest:
+    return JobRequest(
         name="x",
         processor=processor,
         parameters=(),
@@ -27,7 +34,12 @@ def settled(
         ),
         lifetime_ms=0,
     )
-    policy = policy_of(request)
+
+
+def settled(
+    processor: str, verify: Verify, samples_permille: int = 0, verifiers: int = 0, min_members: int = 0
+) -> tuple[Verify, int, int, int]:
+    policy = policy_of(asked(processor, verify, samples_permille, verifiers, min_members))
     return policy.verify, policy.samples_permille, policy.verifiers, policy.min_members
 
 
@@ -74,3 +86,31 @@ def test_a_room_has_as_many_members_as_verifiers_at_least() -> None:
 def test_what_cannot_be_is_one_sentence(verify: Verify, details: tuple[int, int, int], sentence: str) -> None:
     with pytest.raises(UserFault, match=sentence):
         settled("invert", verify, *details)
+
+
+def beacon(
+    verify: Verify, sgnus_node: SgnusNode | None, *, outside: bool = True
+) -> tuple[PeerId, bytes] | None:
+    request = replace(asked("invert", verify), outside_beacon=outside)
+    return Publisher(HERE, b"key", ADDRESS, sgnus_node).beacon(request, policy_of(request))
+
+
+def test_the_beacon_is_the_publisher_unless_the_job_wants_an_outside_one() -> None:
+    assert beacon(Verify.SAMPLE, ELSEWHERE, outside=False) == (HERE, b"key")
+    assert beacon(Verify.NONE, ELSEWHERE, outside=False) is None
+    assert beacon(Verify.SAMPLE, ELSEWHERE) == (PeerId("elsewhere"), b"\x0b" * 32)
+
+
+@pytest.mark.parametrize(
+    ("verify", "sgnus_node", "said"),
+    [
+        (Verify.NONE, ELSEWHERE, "leave out --outside-beacon"),
+        (Verify.FULL, None, "the network names no SGNUS node .* Leave it out"),
+        (Verify.FULL, SgnusNode(HERE, "0b" * 32), "this node is the network's SGNUS node itself"),
+    ],
+)
+def test_an_outside_beacon_that_cannot_be_is_refused_with_what_to_do(
+    verify: Verify, sgnus_node: SgnusNode | None, said: str
+) -> None:
+    with pytest.raises(UserFault, match=said):
+        beacon(verify, sgnus_node)

@@ -1,9 +1,9 @@
 """Who gets a seat where not all can: peers whose work was proven before go first, and a share stays open to strangers.
 
 A record is the number of microjobs in which a peer worked or verified and whose receipt a SGNUS node settled, or this node
-checked itself as their publisher. Records decide about seats (and how often a SGNUS node audits), never about who is drawn
-or how many samples are run: many cheap rooms must not buy one false result. Seats are held back for a while only, and only
-as far as there are peers to hold them for, so that a network of strangers works as any other. DESIGN section 8.
+checked itself as their publisher. Records decide about seats alone, never about who is drawn, how many samples are run or
+what is audited: many cheap rooms must not buy one false result. Seats are held back for a while only, and only
+as far as there are peers to hold them for, so that a network of strangers works as any other. docs/protocol/room.md.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 its job names another one (`beacon.py`).
 
 It convicts nobody by its word: where worker and checker
-differ it runs the chunk, and the proof holds both signatures. DESIGN section 9, steps 5, 7 and 8.
+differ it runs the chunk, and the proof holds both signatures. docs/protocol/verification.md.
 """
 
 from __future__ import annotations

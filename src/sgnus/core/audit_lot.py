@@ -1,6 +1,6 @@
 """Which receipts a SGNUS node has to run again, and which parts of them: by its own VRF over the receipt's digest.
 
-Nobody else can tell beforehand, and everybody can check it afterwards. DESIGN section 9, step 10.
+Nobody else can tell beforehand, and everybody can check it afterwards. docs/protocol/settlement.md.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 A claim of epoch e stands on a list signed by the host of an earlier epoch and on votes of more than half of that list's
 members other than that host. Anybody can check it, at any distance in epochs. A member persists one vote per epoch.
-DESIGN section 8, "Epochs".
+docs/protocol/room.md.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The beacon's part in a round: it fixes the reveals that count, and adds the number that comes last and cannot be withheld
 by any member. It speaks once a round, and says the same after a restart.
 
-The publisher is its job's beacon, or the SGNUS node that the job names: a node without seat and vote in the room. DESIGN
-section 9, step 5.
+The publisher is its job's beacon, or the SGNUS node that the job names: a node without seat and vote in the room.
+docs/protocol/verification.md.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What a receipt claims, as far as it can be found false: whose results, whose verdicts, and the digest of each chunk.
 
 Decides nothing about the receipt itself (`receipt.py` does); given what chunks really give, it says who signed a
-falsehood. It never blames anybody for a chunk that was not run. DESIGN section 9, step 10.
+falsehood. It never blames anybody for a chunk that was not run. docs/protocol/settlement.md.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Evidence is only ever added, in any order, twice or not at all. What follows from it is computed anew from what is there
 (`findings.py`). Members, the publisher and whoever checks a receipt use this one class. It never decides when to speak:
-`verification.py` and `arbiter.py` do. DESIGN section 9.
+`verification.py` and `arbiter.py` do. docs/protocol/verification.md.
 """
 
 from __future__ import annotations

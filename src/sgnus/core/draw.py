@@ -1,6 +1,6 @@
 """Who verifies what: the order of members, the samples, and who checks which of them. Arithmetic alone.
 
-Nobody can compute it before the beacon has spoken, and everybody computes the same then. DESIGN section 9, step 6.
+Nobody can compute it before the beacon has spoken, and everybody computes the same then. docs/protocol/verification.md.
 """
 
 from __future__ import annotations

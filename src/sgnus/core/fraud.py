@@ -2,7 +2,7 @@
 
 Decides whether a proof is one, and, given what the chunk's own run gives, who is guilty. It never convicts by a word that
 was not signed about this very chunk of this very job: a worker's record names its job, and a verdict names its room,
-whose name is the hash of job, microjob, founder and nonce. DESIGN section 9, step 8.
+whose name is the hash of job, microjob, founder and nonce. docs/protocol/verification.md.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ An accused is innocent until its proof held here. A proof that cannot be decided
 somebody else, costs whoever signed the accusation. Strangers decide what is looked into and never how much of this
 node's time that takes: one proof at a time, and nine times as long a rest as the last one took. It never decides
 whether a proof holds (`fraud.py` and a run of the chunk do). Durations are of the local monotonic clock (`now_ms`),
-expiries of Unix time (`unix_ms`). DESIGN section 7, FRAUD.
+expiries of Unix time (`unix_ms`). docs/protocol/verification.md.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Who works on which sub-block until when: the host's arithmetic of leases, strikes and returns.
 
 Decides to whom an open sub-block goes, when a lease is late, who has struck out. Never removes anybody and never
-counts a result: the room does the one, the publisher's HELD the other. DESIGN section 8, "Times" and "Slow and gone".
+counts a result: the room does the one, the publisher's HELD the other. docs/protocol/room.md.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What a node knows of the rooms of one job, and which of them it should try.
 
 Decides nothing about seats (hosts do). Forgets rooms that were not announced for long or did not answer, so that an
-abandoned microjob is founded again. DESIGN section 8, "Seats".
+abandoned microjob is founded again. docs/protocol/room.md.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 A beacon speaks once a round, over the reveals of more than half. Without one, only the reveals of all sealed members make a
 draw, and only until the beacon speaks or somebody opened its results: a draw must not change once results are shown.
-DESIGN section 9, steps 4 and 5.
+docs/protocol/verification.md.
 """
 
 from __future__ import annotations

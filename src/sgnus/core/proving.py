@@ -1,8 +1,8 @@
 """A member's steps in a round of verification: propose, seal, reveal, examine, open, prove.
 
 Words come in any order; after each, every step that has become due is taken. It must never seal two R of one attempt, nor
-seal after it revealed, nor open a commit before all verdicts are signed, nor convict anybody for silence. DESIGN
-section 9; docs/protocol/verification.md.
+seal after it revealed, nor open a commit before all verdicts are signed, nor convict anybody for silence.
+docs/protocol/verification.md.
 """
 
 from __future__ import annotations

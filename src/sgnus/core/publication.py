@@ -1,7 +1,7 @@
 """The publisher's part for one job of ours: which outputs it holds, who may deliver, when a microjob is taken.
 
 States of a microjob: open, then taken (all its sub-blocks are held). Never takes back a HELD, never holds two results of
-one sub-block, never hosts by itself: a publisher observes its rooms. DESIGN section 8.
+one sub-block, never hosts by itself: a publisher observes its rooms. docs/protocol/room.md.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The receipt: everything that a round signed, in canonical bytes, and its check by whoever has nothing else.
 
 Decides whether a microjob is complete and verified. Each part that it holds is needed, each in one place and order, so
-that no byte can be altered, left out or added. DESIGN section 9, step 9.
+that no byte can be altered, left out or added. docs/protocol/verification.md.
 """
 
 from __future__ import annotations
@@ -107,7 +107,10 @@ def read(data: bytes) -> Receipt:
     """The receipt's parts, unchecked but canonical. PeerFault for any other bytes."""
     if len(data) > RECEIPT_BYTES_MAX:
         raise PeerFault(f"a receipt of {len(data)} bytes; at most {RECEIPT_BYTES_MAX} are allowed")
-    receipt = decode(Receipt, data)
+    try:
+        receipt = decode(Receipt, data)
+    except PeerFault as fault:
+        raise PeerFault(f"these bytes are no receipt: {fault}") from fault
     # A network's id is what signatures are over, and its hexadecimal could be written in capitals as well.
     if encode(receipt) != data or not _NETWORK.fullmatch(receipt.network):
         raise PeerFault("the receipt is not in canonical form")

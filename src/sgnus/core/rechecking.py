@@ -3,7 +3,7 @@
 Where a result proves false it signs a verdict of its own, so that the proof is the same as one from a round: the worker's
 record and opening, against a verdict; whoever checks it runs the chunk. It convicts nobody by a chunk that gives no
 output here, and never by its own results. A microjob that is taken stays taken: what apps have is told to be false, and
-not taken back behind their backs. DESIGN section 9, step 10.
+not taken back behind their backs. docs/protocol/verification.md.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The signed member list of a room: who founded, who hosts, who sits.
 
 Decides whether a list is well formed; never whether its host had the right to make it (`election.py` does that).
-DESIGN section 8, "List". Each list names the one before it, so that two lists in one sequence are proof of equivocation.
+docs/protocol/room.md. Each list names the one before it, so that two lists in one sequence are proof of equivocation.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """What a round seals: the members that are drawn from, one held record of each sub-block, and R, the hash over both.
 
 Decides whether a proposal may be sealed. Nobody is left out of the draw by anybody's word: only by its own signed LEAVE,
-or by suspicions of more than half of the others, which the proposal carries. DESIGN section 9, step 3.
+or by suspicions of more than half of the others, which the proposal carries.
+docs/protocol/verification.md.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 A **case** (`case.py`) is one microjob of which receipts have come. It is open, with claims that wait for the publisher's
 TAKEN, for the grace period or for an audit; then settled. It must never settle a microjob twice, nor a claim that an audit
-found false, nor (without TAKEN) one that was not run again in full. What it answers is on disk before. DESIGN section 9,
-step 10; docs/protocol/settlement.md.
+found false, nor (without TAKEN) one that was not run again in full. What it answers is on disk before.
+docs/protocol/settlement.md.
 """
 
 from __future__ import annotations

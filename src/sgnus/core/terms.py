@@ -1,6 +1,7 @@
 """What a job says about its verification, as far as the core must know: who may be drawn, who draws, what is sampled.
 
-Follows from the job's entry alone, so that every node and whoever checks a receipt read the same. DESIGN section 9.
+Follows from the job's entry alone, so that every node and whoever checks a receipt read the same.
+docs/protocol/verification.md.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A member's part in one round of verification: its state, and how it speaks. `proving.py` has the steps.
 
 A round has no phases of its own: what was signed is the state, and each step is taken once, when its time has come.
-DESIGN section 9.
+docs/protocol/verification.md.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What a member commits to when it signs a result: one salted leaf per chunk, of which others see the root alone.
 
 Without the salt, a member could guess that its neighbour's digest equals its own and copy the commit; with job,
-instance and peer inside, no leaf serves anybody else or elsewhere (DESIGN section 9, step 2).
+instance and peer inside, no leaf serves anybody else or elsewhere (docs/protocol/verification.md).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Verifiable randomness: ECVRF-EDWARDS25519-SHA512-TAI of RFC 9381 (suite 0x03) on libsodium's points.
 
 For one key and one alpha there is one output beta. Its owner alone can compute it, and its proof shows anybody that it
-is the one: so nobody chooses its place in the draw (DESIGN section 9, steps 1 and 4). Section numbers below are the RFC's.
+is the one: so nobody chooses its place in the draw (docs/protocol/verification.md). Section numbers below are the RFC's.
 
 The output is unique, its proof is not: an owner that takes another nonce shows another proof. Compare outputs alone.
 

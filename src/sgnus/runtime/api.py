@@ -183,7 +183,11 @@ class JobsCalls:
 
     async def plan_job(self, request: PlanJobRequest) -> PlanJobReply:
         """See `LocalApi`."""
-        return plan_request(request.job, self._members()).plan.reply(VISIBLE)
+        planned = plan_request(request.job, self._members())
+        self._publisher().beacon(
+            request.job, planned.policy
+        )  # What cannot be submitted is not planned either.
+        return planned.plan.reply(VISIBLE)
 
     async def submit_job(self, requests: AsyncIterator[SubmitJobRequest]) -> SubmitJobReply:
         """See `LocalApi`."""

@@ -51,7 +51,10 @@ def verify(data: bytes) -> FraudReport:
     """Check everything, and run the chunk if all that it takes is there. Blocks. PeerFault: this proves nothing at all."""
     if len(data) > BYTES_MAX:
         raise PeerFault(f"a proof of more than {BYTES_MAX} bytes")
-    proof = decode(FraudProof, data)
+    try:
+        proof = decode(FraudProof, data)
+    except PeerFault as fault:
+        raise PeerFault(f"these bytes are no proof of fraud: {fault}") from fault
     network = network_of(proof.network)
     opened = open_job(proof.job, network)
     plan = plan_of(opened.body)

@@ -74,10 +74,15 @@ class Publisher:
             return (self.peer, self.vrf_key) if is_proved else None
         if not is_proved:
             raise UserFault("With --verify none nothing is drawn: leave out --outside-beacon.")
-        if self.sgnus_node is None or self.sgnus_node.peer == self.peer:
+        if self.sgnus_node is None:
             raise UserFault(
-                "An outside beacon is a SGNUS node of the network that is not this node, and there is none: "
-                "see sgnus network show."
+                "--outside-beacon: the network names no SGNUS node that could be the beacon (sgnus network show). Leave it out, "
+                "or make a network with one: sgnus network create NAME --settle"
+            )
+        if self.sgnus_node.peer == self.peer:
+            raise UserFault(
+                "--outside-beacon: this node is the network's SGNUS node itself, so it is no outside beacon of its own jobs. "
+                "Leave it out, or submit on another node."
             )
         return PeerId(self.sgnus_node.peer), bytes.fromhex(self.sgnus_node.vrf_key)
 

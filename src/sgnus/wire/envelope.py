@@ -1,7 +1,7 @@
 """Signed envelopes: bytes as sent, their author, and its signature over domain, network and bytes.
 
 Decides whether an envelope is what it claims to be. Never decodes before the signature is right, and never
-re-encodes: what was signed are the payload's bytes as sent. DESIGN 5.
+re-encodes: what was signed are the payload's bytes as sent. docs/protocol/peer.md.
 """
 
 from __future__ import annotations

@@ -64,7 +64,7 @@ class Limits(NamedTuple):
 
 
 def new_engine() -> wasmtime.Engine:
-    """The one configuration of the processor's profile (DESIGN 10)."""
+    """The one configuration of the processor's profile (docs/protocol/processor.md)."""
     config = wasmtime.Config()
     config.consume_fuel = True
     config.epoch_interruption = True

@@ -166,6 +166,11 @@ def _tell(place: Home, chosen: NetworkFile, sentence: str, as_json: bool) -> int
         remark("A node runs on this home; it takes the network when it is started again.")
     click.echo(f"Invitation{' (it holds the key: pass it on in private)' if chosen.psk else ''}:")
     click.echo(line)
+    if not chosen.bootstrap:
+        remark(
+            "It holds no address, so nobody finds a node by it. Start this node with --listen 0.0.0.0 (without, it listens on "
+            "127.0.0.1 alone), and pass on what sgnus network show prints then."
+        )
     return 0
 
 

@@ -93,7 +93,7 @@ JOB_OPTIONS = (
     click.option(
         "--outside-beacon",
         is_flag=True,
-        help="The network's SGNUS node, not this node, has the last word in the draws.",
+        help="The network's SGNUS node, not this node, has the last word in the draws; results wait for it.",
     ),
 )
 INPUT_OPTIONS = (

@@ -30,11 +30,22 @@ class LoopThread:
     def iterate(self, source: AsyncIterator[T]) -> Iterator[T]:
         """An asynchronous iterator as a plain one; leaving it closes the source."""
 
+        last: asyncio.Task[Any] | None = None
+
         async def step() -> tuple[bool, Any]:
+            nonlocal last
+            last = asyncio.current_task()
             try:
                 return True, await anext(source)
             except StopAsyncIteration:
                 return False, None
+
+        async def close(opened: AsyncGenerator[T, None]) -> None:
+            if last is not None:
+                await asyncio.wait(
+                    [last]
+                )  # A step that was broken off is still ending: nothing closes before it has.
+            await opened.aclose()
 
         try:
             while True:
@@ -44,7 +55,7 @@ class LoopThread:
                 yield item
         finally:
             if isinstance(source, AsyncGenerator):
-                self.run(source.aclose())
+                self.run(close(source))
 
     def _started(self) -> asyncio.AbstractEventLoop:
         with self._lock:

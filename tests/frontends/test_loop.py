@@ -1,0 +1,31 @@
+"""The loop behind the synchronous SDK: what happens to it when a wait is broken off."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import threading
+from collections.abc import AsyncIterator
+
+import pytest
+
+from sgnus.frontends.sdk.loop import LOOP
+
+
+def test_ctrl_c_in_the_middle_of_a_wait_ends_the_source_and_is_told_as_nothing_else() -> None:
+    ended: list[str] = []
+
+    async def source() -> AsyncIterator[int]:
+        try:
+            yield 1
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+            await asyncio.Event().wait()
+        finally:
+            for _turn in range(100):
+                await asyncio.sleep(0)  # A stream takes some turns to end.
+            ended.append("source")
+
+    with pytest.raises(KeyboardInterrupt):
+        for item in LOOP.iterate(source()):
+            assert item == 1
+    assert ended == ["source"]
