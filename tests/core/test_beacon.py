@@ -148,7 +148,12 @@ def test_a_beacon_that_was_away_and_hears_that_it_was_missed_speaks_all_the_same
     r = attempt.sealing.r
     revealed = [envelope for envelope, _output in of.docket.lot.reveals[r].values()]
     seat = seat_of(of)
-    for word in (*of.docket.lot.missed[r].values(), attempt.sealing.envelope, *attempt.seals.values(), *revealed):
+    for word in (
+        *of.docket.lot.missed[r].values(),
+        attempt.sealing.envelope,
+        *attempt.seals.values(),
+        *revealed,
+    ):
         beacon.hear(seat, word, 0)
     spoken = seat.docket.spoken
     assert spoken is not None and spoken.envelope is not None

@@ -65,7 +65,7 @@ class Arbitration:
 
     def sealers(self) -> int:
         """How many sealed any attempt."""
-        return max((len(attempt.seals) for attempt in self.docket.attempts.values()), default=0)
+        return self.beacon.sealers()
 
     def wake_ms(self, now_ms: int) -> int:
         return now_ms + VERIFICATION_TICK_MS

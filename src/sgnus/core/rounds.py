@@ -6,13 +6,12 @@ complete or when a proposal comes that seats us.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from sgnus.core import beacon, findings, judging, proving
+from sgnus.core import beaconing, findings, judging, proving
 from sgnus.core import inputs as ins
-from sgnus.core import roster as rosters
 from sgnus.core import sealing as sealings
 from sgnus.core.beacon import Beacon
 from sgnus.core.docket import WORDS, Docket, RoundId
@@ -50,7 +49,6 @@ from sgnus.messages.v1.types import (
     Suspicion,
     Verdict,
 )
-from sgnus.wire.codec import decode
 
 if TYPE_CHECKING:
     from sgnus.core.node import NodeCore
@@ -119,13 +117,6 @@ def sat_before(keys: Iterable[str]) -> list[InstanceId]:
     speak again, since we may have revealed.
     """
     return list(dict.fromkeys(InstanceId(key.split("/")[0]) for key in keys))
-
-
-def spoken_before(facts: Mapping[str, bytes]) -> dict[InstanceId, SignedEnvelope]:
-    """What we said as beacon before we were started again, by instance; keys are `<job>/<instance>`."""
-    return {
-        InstanceId(key.split("/")[1]): decode(SignedEnvelope, value) for key, value in facts.items() if value
-    }
 
 
 def begin(node: NodeCore, room: Room, now_ms: int) -> None:
@@ -201,7 +192,7 @@ def _hear_in(node: NodeCore, instance: InstanceId, envelope: SignedEnvelope, now
     elif own is not None:
         node.to_publication(own, judging.hear, instance, envelope, now_ms)
     elif instance in node.rounds.beacons:
-        _as_beacon(node, instance, lambda one: beacon.hear(one, envelope, now_ms))
+        beaconing.hear(node, instance, envelope, now_ms)
     else:
         node.rounds.keep_early(instance, envelope)
 
@@ -258,11 +249,7 @@ def tick(node: NodeCore, now_ms: int) -> None:
     for own in node.publications.values():
         if own.court.rounds:
             node.to_publication(own, judging.tick, now_ms)
-    for instance, one in list(node.rounds.beacons.items()):
-        if one.is_late(now_ms):
-            del node.rounds.beacons[instance]
-        elif one.wake_ms <= now_ms:
-            _as_beacon(node, instance, lambda one: beacon.tick(one, now_ms))
+    beaconing.tick(node, now_ms)
 
 
 def wake_ms(node: NodeCore, now_ms: int) -> int | None:
@@ -288,10 +275,7 @@ def job_changed(node: NodeCore, facts: ins.JobFacts) -> None:
                 "the publisher has the receipt" if round_.microjob in facts.taken else "the job is over"
             )
             _collect(node, round_)
-    for instance, one in list(node.rounds.beacons.items()):
-        is_over = not facts.open or one.microjob in facts.taken
-        if one.docket.terms.job == facts.job and is_over:
-            del node.rounds.beacons[instance]
+    beaconing.job_changed(node, facts)
 
 
 # ---- inner
@@ -307,8 +291,9 @@ def _proposed(node: NodeCore, proposal: Proposal, envelope: SignedEnvelope, now_
     lobby = node.jobs.get(job)
     terms = lobby.facts.terms if lobby is not None else None
     if lobby is not None and terms is not None and terms.beacon == node.pen.peer:
-        if proposal.microjob not in lobby.facts.taken:
-            _follow_as_beacon(node, terms, proposal, envelope, now_ms)
+        if proposal.microjob not in lobby.facts.taken and instance not in node.rounds.beacons:
+            beaconing.follow(node, terms, envelope, now_ms)
+            _hear_early(node, instance, now_ms)
         return
     is_known = instance in node.rounds.running or instance in node.rounds.over
     if terms is None or is_known or node.pen.peer not in seated(node.pen, proposal):
@@ -322,23 +307,6 @@ def _proposed(node: NodeCore, proposal: Proposal, envelope: SignedEnvelope, now_
     _catch_up(node, round_, now_ms)
 
 
-def _follow_as_beacon(
-    node: NodeCore, terms: Terms, proposal: Proposal, envelope: SignedEnvelope, now_ms: int
-) -> None:
-    """A room of a job that names us as its beacon has begun. Faults: PeerFault."""
-    instance = InstanceId(proposal.instance)
-    if instance in node.rounds.beacons:
-        return
-    if len(node.rounds.beacons) >= ROUNDS_AT_ONCE_MAX:
-        raise PeerFault("too many rounds at once")
-    sealing = sealings.read(node.pen, terms, envelope)
-    for member in rosters.read(node.pen, sealing.proposal.list).list.members:
-        node.links.learn(PeerId(member.peer), member.address)
-    docket, before = Docket(node.pen, terms, RoundId(instance)), node.rounds.spoken.get(instance)
-    node.rounds.beacons[instance] = Beacon(docket, proposal.microjob, now_ms, before, wake_ms=now_ms)
-    _hear_early(node, instance, now_ms)
-
-
 def _hear_early(node: NodeCore, instance: InstanceId, now_ms: int) -> None:
     """Words that came before their round began here."""
     for word in node.rounds.early.pop(instance, []):
@@ -346,16 +314,6 @@ def _hear_early(node: NodeCore, instance: InstanceId, now_ms: int) -> None:
             hear(node, PeerId(word.author), word, now_ms)
         except PeerFault:
             continue  # Not the proposer's fault; it just does not count.
-
-
-def _as_beacon(node: NodeCore, instance: InstanceId, step: Callable[[Beacon], None]) -> None:
-    """A step of a round whose beacon we are, and its effects."""
-    one = node.rounds.beacons[instance]
-    try:
-        step(one)
-    finally:
-        node.out += one.out
-        one.out = []
 
 
 def _start(node: NodeCore, terms: Terms, microjob: int, instance: InstanceId, now_ms: int) -> Verification:

@@ -177,6 +177,7 @@ ROOMS_LEFT_MAX: Final = 8
 ROUND_STALLED_MS: Final = 30_000
 PROVING_HEARD_MS: Final = 30_000
 ROUNDS_AT_ONCE_MAX: Final = 256
+SPOKEN_KEPT_MAX: Final = 8_192
 OPENINGS_KEPT_MAX: Final = 4_096
 RECEIPT_BYTES_MAX: Final = 4 * 1024 * 1024
 # The publisher's private share (docs/protocol/verification.md)

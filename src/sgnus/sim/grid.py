@@ -10,9 +10,10 @@ import random
 from collections.abc import Callable, Mapping
 
 from sgnus.core import inputs as ins
+from sgnus.core.beaconing import spoken_before
 from sgnus.core.node import NodeCore
 from sgnus.core.receipt import digest_of
-from sgnus.core.rounds import sat_before, spoken_before
+from sgnus.core.rounds import sat_before
 from sgnus.crypto.identity import Identity
 from sgnus.messages.ids import BlockId, PeerId
 from sgnus.messages.v1.types import Opening, SignedEnvelope
