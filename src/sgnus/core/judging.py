@@ -6,6 +6,8 @@ signature is false.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sgnus.core import arbiter, claims, findings, receipt, sealing
 from sgnus.core import effects as fx
 from sgnus.core import inputs as ins
@@ -66,7 +68,7 @@ def take_receipt(own: Publication, instance: InstanceId, data: bytes, now_ms: in
 
 
 def take_settled(own: Publication, given: ins.ReceiptFetched) -> None:
-    """A SGNUS node settled a microjob while we were away, and gave us its receipt: if it is over what we hold, it is as
+    """A SGNUS node settled a microjob while we were away, and gave us its receipt: if we hold the same results, it is as
     good as one that a member brings. Faults: PeerFault.
     """
     terms = own.facts.terms
@@ -76,12 +78,41 @@ def take_settled(own: Publication, given: ins.ReceiptFetched) -> None:
     if shelf.taken:
         return
     proven = receipt.check(own.pen, terms, given.receipt)
-    held = [shelf.held[number].payload for number in sorted(shelf.held)]
-    sealed = [one.payload for one in proven.sealing.proposal.held]
-    if proven.microjob != given.microjob or held != sealed:
-        raise PeerFault("the receipt is of other results than are held here")
+    if proven.microjob != given.microjob:
+        raise PeerFault("the receipt is of another microjob than the one that was settled")
+    settled = [opening.digests for opening in receipt.read(given.receipt).openings]
+    lacking = [number for number, digests in enumerate(settled) if not _has(shelf, number, digests)]
+    if lacking:
+        _run_settled(own, given.microjob, lacking)
+        return
     own.tell(f"microjob {given.microjob} was settled: its receipt is here now")
     _take(own, terms, given.microjob, given.receipt)
+
+
+def _has(shelf: Shelf, number: int, digests: bytes) -> bool:
+    """Whether the result that we hold is this one, whoever made it."""
+    opening = shelf.openings.get(number)
+    return number in shelf.held and opening is not None and opening.digests == digests
+
+
+def _run_settled(own: Publication, microjob: int, lacking: Sequence[int]) -> None:
+    """We voided results that the receipt is over. No room does a settled microjob any more, so we run them ourselves: what is
+    right is the same whoever runs it. PeerFault if our own run gave something else than the receipt says.
+    """
+    shelf = own.shelf(microjob)
+    for number in lacking:
+        if number in shelf.held and _member_of(own, shelf.held[number]) == own.pen.peer:
+            raise PeerFault("the receipt is of other results than we got ourselves")
+    differing = [number for number in lacking if number in shelf.held]
+    for number in differing:
+        _void(own, microjob, number)
+    if differing:
+        open_again(own, microjob)  # Rounds over them must not end with a receipt any more.
+    for number in lacking:
+        if (microjob, number) not in own.running_here:
+            own.running_here.append((microjob, number))
+            own.tell(f"runs sub-block {microjob}/{number} itself: the microjob is settled without it")
+            own.out.append(fx.RunHere(own.facts.job, microjob, number))
 
 
 def tick(own: Publication, now_ms: int) -> None:
@@ -197,15 +228,21 @@ def void(own: Publication, guilty: PeerId) -> list[int]:
             continue
         for number in [n for n, one in sorted(shelf.held.items()) if _member_of(own, one) == guilty]:
             concerned[microjob] = None
-            del shelf.held[number]
-            shelf.openings.pop(number, None)
-            shelf.rechecks.pop(number, None)
-            shelf.turns[number] = shelf.turns.get(number, 0) + 1
-            key = f"{own.facts.job}/{microjob}/{number}"
-            own.out.append(fx.Persist("turn", key, shelf.turns[number].to_bytes(4, "big")))
-            own.out.append(fx.Persist("held", key, b""))
-            own.out.append(fx.Voided(own.facts.job, microjob, number))
+            _void(own, microjob, number)
     return list(concerned)
+
+
+def _void(own: Publication, microjob: int, number: int) -> None:
+    """The sub-block is not held any more; the next result of it has a higher turn."""
+    shelf = own.shelf(microjob)
+    del shelf.held[number]
+    shelf.openings.pop(number, None)
+    shelf.rechecks.pop(number, None)
+    shelf.turns[number] = shelf.turns.get(number, 0) + 1
+    key = f"{own.facts.job}/{microjob}/{number}"
+    own.out.append(fx.Persist("turn", key, shelf.turns[number].to_bytes(4, "big")))
+    own.out.append(fx.Persist("held", key, b""))
+    own.out.append(fx.Voided(own.facts.job, microjob, number))
 
 
 def _member_of(own: Publication, envelope: SignedEnvelope) -> str:
