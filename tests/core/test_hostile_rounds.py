@@ -15,7 +15,7 @@ from sgnus.core.publication import Court
 from sgnus.crypto.digests import digest
 from sgnus.messages.errors import PeerFault
 from sgnus.messages.ids import PeerId
-from sgnus.messages.limits import ATTEMPTS_MAX, EARLY_WORD_BYTES_MAX
+from sgnus.messages.limits import ATTEMPTS_MAX, EARLY_WORD_BYTES_MAX, ROUNDS_PER_MICROJOB_MAX
 from sgnus.messages.v1.types import (
     CloseReason,
     HeldNotice,
@@ -250,3 +250,18 @@ def test_early_words_are_bounded_in_bytes() -> None:
     big = Opening(instance="f" * 64, sub_block=0, salt_seed=b"s" * EARLY_WORD_BYTES_MAX, digests=b"")
     node.handle(ins.PeerSaid(STRANGER.peer, STRANGER.sign(SignedKind.OPENING, big)), 10)
     assert not any(node.rounds.early.values())
+
+
+def test_whoever_begins_many_rooms_over_our_results_makes_us_take_part_in_a_few_of_them() -> None:
+    of = committed()
+    me = of.peers[1]
+    node = node_of(of, me)
+    node.handle(ins.PeerSaid(of.publisher.peer, HeldNotice(held=of.held)), 20)
+    for nonce in range(100, 100 + 2 * ROUNDS_PER_MICROJOB_MAX):
+        instance = rosters.instance_id(of.terms.job, 0, STRANGER.peer, nonce)
+        seats = (member_of(STRANGER, of.terms.job, instance),)
+        of.list = rosters.found(STRANGER, of.terms.job, 0, nonce, seats)
+        word = STRANGER.sign(SignedKind.PROPOSAL, of.proposal(tuple(of.held)))
+        node.handle(ins.PeerSaid(STRANGER.peer, word), 30)
+    foreign = [one for one in node.rounds.running.values() if one.basis is None]
+    assert len(foreign) == ROUNDS_PER_MICROJOB_MAX

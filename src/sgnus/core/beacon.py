@@ -39,10 +39,6 @@ class Beacon:
         peers = [*self.docket.seats(), self.docket.terms.publisher]
         return tuple(peer for peer in dict.fromkeys(peers) if peer != self.docket.pen.peer)
 
-    def sealers(self) -> int:
-        """How many sealed any attempt."""
-        return max((len(attempt.seals) for attempt in self.docket.attempts.values()), default=0)
-
     def is_late(self, now_ms: int) -> bool:
         """Nobody waits for it any more."""
         return now_ms - self.born_ms >= ROUND_MS_MAX

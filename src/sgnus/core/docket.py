@@ -112,6 +112,10 @@ class Docket:
         """The attempts that all of their members have sealed, the first one first."""
         return [attempt.sealing for _key, attempt in sorted(self.attempts.items()) if attempt.is_sealed()]
 
+    def sealers(self) -> int:
+        """How many sealed any one attempt."""
+        return max((len(attempt.seals) for attempt in self.attempts.values()), default=0)
+
     def with_r(self, r: bytes) -> Sealing | None:
         """The sealing whose R this is; of several proposals that seal the same, one that is sealed."""
         known = [one for _key, one in sorted(self.attempts.items()) if one.sealing.r == r]

@@ -48,7 +48,7 @@ def _make_room(own: Publication, microjob: int) -> None:
     """A microjob has a bounded number of rounds; the one that the fewest have sealed gives way to another."""
     of_it = [name for name, one in own.court.rounds.items() if one.microjob == microjob]
     if len(of_it) >= ROUNDS_PER_MICROJOB_MAX:
-        del own.court.rounds[min(of_it, key=lambda name: own.court.rounds[name].sealers())]
+        del own.court.rounds[min(of_it, key=lambda name: own.court.rounds[name].docket.sealers())]
 
 
 def hear(own: Publication, instance: InstanceId, envelope: SignedEnvelope, now_ms: int) -> None:

@@ -32,6 +32,7 @@ from sgnus.messages.limits import (
     REPEAT_MS,
     ROOMS_LEFT_MAX,
     ROUNDS_AT_ONCE_MAX,
+    ROUNDS_PER_MICROJOB_MAX,
 )
 from sgnus.messages.v1.types import (
     BeaconMissed,
@@ -303,8 +304,24 @@ def _proposed(node: NodeCore, proposal: Proposal, envelope: SignedEnvelope, now_
     if len(node.rounds.running) >= ROUNDS_AT_ONCE_MAX:
         raise PeerFault("too many rounds at once")
     sealings.read(node.pen, terms, envelope)
+    _make_room(node, terms.job, proposal.microjob)
     round_ = _start(node, terms, proposal.microjob, instance, now_ms)
     _catch_up(node, round_, now_ms)
+
+
+def _make_room(node: NodeCore, job: BlockId, microjob: int) -> None:
+    """Anybody may begin rounds over results that we committed to. Of those of one microjob whose room we do not know the one
+    that the fewest have sealed gives way.
+    """
+    others = [
+        one
+        for one in node.rounds.running.values()
+        if one.basis is None and (one.docket.terms.job, one.microjob) == (job, microjob)
+    ]
+    if len(others) >= ROUNDS_PER_MICROJOB_MAX:
+        least = min(others, key=lambda one: one.docket.sealers())
+        least.end("rounds of other rooms take its place")
+        _collect(node, least)
 
 
 def _hear_early(node: NodeCore, instance: InstanceId, now_ms: int) -> None:
