@@ -97,5 +97,5 @@ def _make_room(node: NodeCore, terms: Terms, microjob: int) -> None:
 
 
 def _least(beacons: Mapping[InstanceId, Beacon], names: Sequence[InstanceId]) -> InstanceId:
-    """Of these rounds the one that misses us least: we spoke in it, or the fewest have sealed it."""
-    return min(names, key=lambda name: (beacons[name].docket.spoken is None, beacons[name].docket.sealers()))
+    """Of these rounds the one that misses us least: we spoke in it, or else its standing is low."""
+    return min(names, key=lambda name: (beacons[name].docket.spoken is None, beacons[name].docket.standing()))

@@ -35,7 +35,7 @@ def propose(own: Publication, envelope: SignedEnvelope, now_ms: int) -> None:
     if shelf.taken or held != [one.payload for one in proposal.held]:
         return
     instance = InstanceId(proposal.instance)
-    if instance in own.court.rounds or len(own.court.rounds) >= ROUNDS_AT_ONCE_MAX:
+    if instance in own.court.rounds:
         return
     _make_room(own, proposal.microjob)
     docket = Docket(own.pen, terms, RoundId(instance, proposal.round))
@@ -45,10 +45,12 @@ def propose(own: Publication, envelope: SignedEnvelope, now_ms: int) -> None:
 
 
 def _make_room(own: Publication, microjob: int) -> None:
-    """A microjob has a bounded number of rounds; the one that the fewest have sealed gives way to another."""
-    of_it = [name for name, one in own.court.rounds.items() if one.microjob == microjob]
-    if len(of_it) >= ROUNDS_PER_MICROJOB_MAX:
-        del own.court.rounds[min(of_it, key=lambda name: own.court.rounds[name].docket.sealers())]
+    """Rounds are bounded, for a microjob and in all; the one of the lowest standing gives way to another."""
+    rounds = own.court.rounds
+    of_it = [name for name, one in rounds.items() if one.microjob == microjob]
+    crowd = of_it if len(of_it) >= ROUNDS_PER_MICROJOB_MAX else list(rounds)
+    if crowd is of_it or len(rounds) >= ROUNDS_AT_ONCE_MAX:
+        del rounds[min(crowd, key=lambda name: rounds[name].docket.standing())]
 
 
 def hear(own: Publication, instance: InstanceId, envelope: SignedEnvelope, now_ms: int) -> None:

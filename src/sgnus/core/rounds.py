@@ -311,7 +311,7 @@ def _proposed(node: NodeCore, proposal: Proposal, envelope: SignedEnvelope, now_
 
 def _make_room(node: NodeCore, job: BlockId, microjob: int) -> None:
     """Anybody may begin rounds over results that we committed to. Of those of one microjob whose room we do not know the one
-    that the fewest have sealed gives way.
+    of the lowest standing gives way.
     """
     others = [
         one
@@ -319,7 +319,7 @@ def _make_room(node: NodeCore, job: BlockId, microjob: int) -> None:
         if one.basis is None and (one.docket.terms.job, one.microjob) == (job, microjob)
     ]
     if len(others) >= ROUNDS_PER_MICROJOB_MAX:
-        least = min(others, key=lambda one: one.docket.sealers())
+        least = min(others, key=lambda one: one.docket.standing())
         least.end("rounds of other rooms take its place")
         _collect(node, least)
 
