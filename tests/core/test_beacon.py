@@ -139,6 +139,27 @@ def test_a_beacon_that_comes_late_counts_as_long_as_nothing_is_opened() -> None:
     assert receipt.check(reader(), of.terms, of.prove()).has_beacon
 
 
+def test_a_beacon_that_was_away_and_hears_that_it_was_missed_speaks_all_the_same() -> None:
+    of = named()
+    of.seal()
+    of.reveal()
+    miss_beacon(of, of.peers)
+    attempt = next(iter(of.docket.attempts.values()))
+    r = attempt.sealing.r
+    revealed = [envelope for envelope, _output in of.docket.lot.reveals[r].values()]
+    seat = seat_of(of)
+    for word in (
+        *of.docket.lot.missed[r].values(),
+        attempt.sealing.envelope,
+        *attempt.seals.values(),
+        *revealed,
+    ):
+        beacon.hear(seat, word, 0)
+    spoken = seat.docket.spoken
+    assert spoken is not None and spoken.envelope is not None
+    assert of.docket.take(spoken.envelope)
+
+
 def test_a_beacon_that_comes_after_an_opening_changes_no_draw() -> None:
     of = named()
     proven_without_beacon(of)

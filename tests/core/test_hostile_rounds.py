@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import replace
 
 import pytest
 
-from sgnus.core import arbiter, moving, proving
+from sgnus.core import arbiter, judging, moving, proving
 from sgnus.core import effects as fx
 from sgnus.core import inputs as ins
 from sgnus.core import roster as rosters
+from sgnus.core import sealing as sealings
 from sgnus.core.node import NodeCore
-from sgnus.core.publication import Court
+from sgnus.core.publication import Court, Observed, Publication
 from sgnus.crypto.digests import digest
 from sgnus.messages.errors import PeerFault
-from sgnus.messages.ids import PeerId
-from sgnus.messages.limits import ATTEMPTS_MAX, EARLY_WORD_BYTES_MAX
+from sgnus.messages.ids import InstanceId, PeerId
+from sgnus.messages.limits import (
+    ATTEMPTS_MAX,
+    EARLY_WORD_BYTES_MAX,
+    ROUNDS_PER_MICROJOB_MAX,
+    STRANGERS_WAIT_MS,
+)
 from sgnus.messages.v1.types import (
     CloseReason,
     HeldNotice,
     OnPeerListChanged,
     Opening,
     RoomClosed,
+    Seal,
     SignedEnvelope,
     SignedKind,
     Suspicion,
@@ -250,3 +258,76 @@ def test_early_words_are_bounded_in_bytes() -> None:
     big = Opening(instance="f" * 64, sub_block=0, salt_seed=b"s" * EARLY_WORD_BYTES_MAX, digests=b"")
     node.handle(ins.PeerSaid(STRANGER.peer, STRANGER.sign(SignedKind.OPENING, big)), 10)
     assert not any(node.rounds.early.values())
+
+
+def sealed_by_friends(of: Round, nonce: int) -> list[SignedEnvelope]:
+    """A stranger's room over results that were made elsewhere: its proposal, and its friends' seals."""
+    friends = [EnvelopePen(identity_of(f"friend {number}"), NETWORK) for number in range(9)]
+    instance = rosters.instance_id(of.terms.job, 0, STRANGER.peer, nonce)
+    seats = tuple(member_of(pen, of.terms.job, instance) for pen in (STRANGER, *friends))
+    of = replace_list(of, rosters.found(STRANGER, of.terms.job, 0, nonce, seats))
+    word = STRANGER.sign(SignedKind.PROPOSAL, of.proposal(of.held))
+    r = sealings.read(STRANGER, of.terms, word).r
+    said = Seal(instance=instance, round=1, attempt=0, r=r)
+    return [word, *(pen.sign(SignedKind.SEAL, said) for pen in (STRANGER, *friends))]
+
+
+def replace_list(of: Round, listed: rosters.Roster) -> Round:
+    other = copy(of)
+    other.list = listed
+    return other
+
+
+def test_no_crowd_of_rooms_takes_the_place_of_the_room_in_which_the_work_was_done() -> None:
+    of = committed()
+    facts = node_of(of, of.peers[0]).jobs[of.terms.job].facts
+    own = Publication(of.publisher, facts)
+    own.shelf(0).held = dict(enumerate(of.held))
+    word = of.pens[of.peers[0]].sign(SignedKind.PROPOSAL, of.proposal(of.held))
+    judging.propose(own, word, 0)
+    judging.hear(own, InstanceId(of.instance), word, 0)
+    for nonce in range(100, 100 + 2 * ROUNDS_PER_MICROJOB_MAX):
+        proposal, *seals = sealed_by_friends(of, nonce)
+        judging.propose(own, proposal, 0)
+        newest = list(own.court.rounds)[-1]
+        for one in (proposal, *seals):
+            judging.hear(own, newest, one, 0)
+    assert len(own.court.rounds) == ROUNDS_PER_MICROJOB_MAX, STRANGERS_WAIT_MS
+    assert of.instance in own.court.rounds
+
+
+def test_a_room_with_strangers_waits_for_the_room_in_which_the_work_was_done() -> None:
+    of = committed()
+    own = Publication(of.publisher, node_of(of, of.peers[0]).jobs[of.terms.job].facts)
+    shelf = own.shelf(0)
+    shelf.held = dict(enumerate(of.held))
+    shelf.preferred = of.instance
+    shelf.instances[InstanceId(of.instance)] = Observed(of.list, {})
+    by_friends, *_seals = sealed_by_friends(of, 100)
+    judging.propose(own, by_friends, 0)
+    judging.propose(own, by_friends, STRANGERS_WAIT_MS - 1)
+    assert not own.court.rounds
+    again = founded_again()
+    again.held = of.held
+    judging.propose(own, again.pens[again.peers[0]].sign(SignedKind.PROPOSAL, again.proposal(of.held)), 1)
+    judging.propose(own, of.pens[of.peers[0]].sign(SignedKind.PROPOSAL, of.proposal(of.held)), 1)
+    assert list(own.court.rounds) == [again.instance, of.instance], (
+        "its own members found it again as they like"
+    )
+    judging.propose(own, by_friends, STRANGERS_WAIT_MS)
+    assert len(own.court.rounds) == 3, "where the work was done nobody may be left"
+
+
+def test_whoever_begins_many_rooms_over_our_results_makes_us_take_part_in_a_few_of_them() -> None:
+    of = committed()
+    me = of.peers[1]
+    node = node_of(of, me)
+    node.handle(ins.PeerSaid(of.publisher.peer, HeldNotice(held=of.held)), 20)
+    for nonce in range(100, 100 + 2 * ROUNDS_PER_MICROJOB_MAX):
+        instance = rosters.instance_id(of.terms.job, 0, STRANGER.peer, nonce)
+        seats = (member_of(STRANGER, of.terms.job, instance),)
+        of.list = rosters.found(STRANGER, of.terms.job, 0, nonce, seats)
+        word = STRANGER.sign(SignedKind.PROPOSAL, of.proposal(tuple(of.held)))
+        node.handle(ins.PeerSaid(STRANGER.peer, word), 30)
+    foreign = [one for one in node.rounds.running.values() if one.basis is None]
+    assert len(foreign) == ROUNDS_PER_MICROJOB_MAX, STRANGERS_WAIT_MS

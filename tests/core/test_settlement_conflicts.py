@@ -54,6 +54,30 @@ def test_without_the_publisher_a_receipt_is_settled_once_all_of_it_was_run_again
     assert (body.audited, body.rerun) == (True, 8)
 
 
+def test_what_another_node_settled_meanwhile_is_not_settled_again() -> None:
+    node = Node()
+    node.submit(HONEST)
+    claim = HONEST[0]
+    effects = node.handle(ev.MicrojobSettled(claim.job, claim.microjob, claim.digest))
+    assert ev.Forget(ev.OPEN, (f"{claim.job}/{claim.microjob}",)) in effects
+    node.take(HONEST)
+    node.now_ms = 2 * SETTLE_GRACE_MS
+    node.handle(ev.Tick())
+    node.run_audits()
+    assert node.settled() == []
+    assert node.machine.wake_ms() is None
+
+
+def test_a_lie_that_another_node_settled_is_convicted_and_nothing_is_settled_again() -> None:
+    node = Node()
+    node.submit(LIE)
+    node.handle(ev.MicrojobSettled(LIE[0].job, LIE[0].microjob, LIE[0].digest))
+    node.submit(HONEST)
+    node.run_audits()
+    assert convicted(node) == guilty_of(LIE)
+    assert node.settled() == []
+
+
 @pytest.mark.parametrize("is_taken", [False, True])
 def test_a_receipt_without_a_beacon_is_run_again_in_full_and_at_once(is_taken: bool) -> None:
     given = beaconless()

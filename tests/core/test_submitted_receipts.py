@@ -7,15 +7,17 @@ import pytest
 from sgnus.core import claims, judging
 from sgnus.core import effects as fx
 from sgnus.core.arbiter import Arbitration
-from sgnus.core.inputs import JobFacts, ReceiptFetched
+from sgnus.core.inputs import JobFacts, PublisherRan, ReceiptFetched
 from sgnus.core.publication import Publication
 from sgnus.core.receipt import digest_of
 from sgnus.core.verification import Verification
+from sgnus.crypto.commits import commit_root_of
+from sgnus.crypto.digests import digest
 from sgnus.messages.errors import PeerFault
-from sgnus.messages.ids import PeerId
-from sgnus.messages.v1.types import EntryKind
+from sgnus.messages.ids import InstanceId, PeerId
+from sgnus.messages.v1.types import EntryKind, Opening
 from tests.core.round_table import Table
-from tests.round_support import FULL, Round, false_output, identity_of, job_of, proven
+from tests.round_support import FULL, Output, Round, false_output, identity_of, job_of, output_of, proven
 
 SETTLER = identity_of("sgnus node").peer_id
 
@@ -76,7 +78,18 @@ def publication(round_: Round) -> Publication:
     )
     own = Publication(round_.publisher, facts)
     own.shelf(0).held = dict(enumerate(round_.held))
+    own.shelf(0).openings = dict(round_.openings)
     return own
+
+
+def ran_here(own: Publication, number: int, output: Output = output_of) -> PublisherRan:
+    """The publisher's own run of a sub-block of two chunks (the last has one)."""
+    chunks = [chunk for chunk in (2 * number, 2 * number + 1) if chunk < 5]
+    digests = [digest(output(chunk)) for chunk in chunks]
+    job, instance, seed = own.facts.job, InstanceId("publisher"), bytes(32)
+    root = commit_root_of(job, instance, own.pen.peer, seed=seed, chunks=chunks, digests=digests)
+    opening = Opening(instance=instance, sub_block=number, salt_seed=seed, digests=b"".join(digests))
+    return PublisherRan(job, 0, number, root, "", len(chunks), opening)
 
 
 def test_a_publisher_takes_what_was_settled_while_it_was_away() -> None:
@@ -98,14 +111,38 @@ def test_a_publisher_takes_what_was_settled_while_it_was_away() -> None:
     assert own.out == []
 
 
-def test_a_receipt_of_other_results_than_it_holds_is_not_taken() -> None:
+def test_what_was_voided_when_it_was_settled_is_run_here_and_then_taken() -> None:
     round_ = round_for(SETTLER)
-    data = proven(round_)
+    settled = ReceiptFetched(round_.terms.job, 0, proven(round_))
+    own = publication(round_)
+    judging.void(own, round_.peers[0])
+    lacking = [number for number in range(3) if number not in own.shelf(0).held]
+    own.out = []
+    for _again in range(2):
+        judging.take_settled(own, settled)
+    asked = [one for one in own.out if isinstance(one, fx.RunHere)]
+    assert asked == [fx.RunHere(round_.terms.job, 0, number) for number in lacking]
+    assert lacking and not own.shelf(0).taken
+    for number in lacking:
+        own.ran(ran_here(own, number))
+    judging.take_settled(own, settled)
+    assert own.shelf(0).taken and own.is_done
+
+
+def test_where_it_holds_other_results_than_were_settled_its_own_run_decides() -> None:
+    round_ = round_for(SETTLER)
+    settled = ReceiptFetched(round_.terms.job, 0, proven(round_))
     own = publication(round_)
     other = round_for(SETTLER).commit(false_output)
-    own.shelf(0).held = dict(enumerate(other.held))
-    with pytest.raises(PeerFault, match="other results than are held"):
-        judging.take_settled(own, ReceiptFetched(round_.terms.job, 0, data))
+    own.shelf(0).held, own.shelf(0).openings = dict(enumerate(other.held)), dict(other.openings)
+    judging.take_settled(own, settled)
+    assert own.shelf(0).held == {}
+    assert [one.sub_block for one in own.out if isinstance(one, fx.RunHere)] == [0, 1, 2]
+    for number in range(3):
+        own.ran(ran_here(own, number, false_output))
+    own.out = []
+    with pytest.raises(PeerFault, match="other results than we got ourselves"):
+        judging.take_settled(own, settled)
     assert not own.shelf(0).taken
     assert own.out == []
 

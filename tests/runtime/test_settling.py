@@ -24,6 +24,7 @@ from sgnus.messages.v1.types import (
     ListReceiptsRequest,
     Policy,
     Receipt,
+    SettledBody,
     SettlementState,
     SubmitReceiptRequest,
     TakenBody,
@@ -45,6 +46,7 @@ from tests.round_support import (
     OTHER_NETWORK,
     PUBLISHER,
     Round,
+    identity_of,
     job_of,
     output_of,
     proven,
@@ -52,6 +54,7 @@ from tests.round_support import (
 
 PEER = PUBLISHER.peer_id
 DEADLINE_S = 20.0
+OTHER = identity_of("another SGNUS node")
 
 
 def receipt_of(members: int = 3) -> bytes:
@@ -112,7 +115,7 @@ class SgnusNode:
             self.store,
             SETTLER,
             NETWORK,
-            settlement_peers=[pen.peer],
+            settlement_peers=[pen.peer, OTHER.peer_id],
             clock_ms=lambda: self.now_ms,
             publish=lambda payload: None,
             on_change=lambda job: None,
@@ -167,6 +170,12 @@ class SgnusNode:
             assert asyncio.get_running_loop().time() < end, "it was not settled"
             await asyncio.sleep(0.005)
 
+    async def until_closed(self) -> None:
+        end = asyncio.get_running_loop().time() + DEADLINE_S
+        while self.role.open_cases:
+            assert asyncio.get_running_loop().time() < end, "something is to be decided yet"
+            await asyncio.sleep(0.005)
+
 
 async def _no_blob(peer: Any, wanted: bytes, bytes_max: int) -> bytes:
     raise AssertionError("the processor ships")
@@ -189,6 +198,18 @@ async def test_what_was_taken_is_settled_once_whoever_brings_it_and_how_often(tm
         assert await node.submit(HONEST) is SettlementState.DUPLICATE
         assert await node.submit(AGAIN) is SettlementState.DUPLICATE
         assert len(await node.settled()) == 1
+
+
+@in_loop
+async def test_what_another_node_settles_meanwhile_is_not_settled_a_second_time(tmp_path: Path) -> None:
+    async with SgnusNode(tmp_path) as node:
+        assert await node.submit(HONEST) is SettlementState.ACCEPTED
+        body = SettledBody(microjob=0, receipt=digest_of(HONEST), audited=False, shares=())
+        raw = seal_entry(OTHER, NETWORK, EntryKind.SETTLED, JOB.cid, body, seq=1, expires=JOB.entry.expires)
+        assert not (await node.database.receive([raw], PEER)).refused
+        await node.take(HONEST)
+        await node.until_closed()
+        assert await node.settled() == [raw]
 
 
 @in_loop

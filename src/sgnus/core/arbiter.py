@@ -63,10 +63,6 @@ class Arbitration:
         """All that follow the round."""
         return tuple(peer for peer in self.docket.seats() if peer != self.docket.terms.publisher)
 
-    def sealers(self) -> int:
-        """How many sealed any attempt."""
-        return max((len(attempt.seals) for attempt in self.docket.attempts.values()), default=0)
-
     def wake_ms(self, now_ms: int) -> int:
         return now_ms + VERIFICATION_TICK_MS
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from sgnus.core import draw as draws
 from sgnus.core import effects as fx
 from sgnus.core.docket import Docket
+from sgnus.core.lot import is_final
 from sgnus.core.sealing import Sealing, majority
 from sgnus.messages.ids import PeerId
 from sgnus.messages.limits import REVEAL_MS, ROUND_MS_MAX, VERIFICATION_TICK_MS
@@ -62,10 +63,11 @@ def tick(own: Beacon, now_ms: int) -> None:
 def speak(own: Beacon, now_ms: int) -> None:
     """Over all reveals of a sealed attempt, or over those of more than half that came in time.
 
+    Also when it was missed meanwhile, as long as nothing is opened: it may have been away for a moment.
     Of several sealed attempts the first whose reveals suffice: a member may have shown us alone that it sealed another one.
     """
     docket = own.docket
-    if docket.terms.beacon != docket.pen.peer or docket.spoken is not None:
+    if docket.terms.beacon != docket.pen.peer or is_final(docket):
         return
     for sealing in docket.sealed():
         if not _is_due(own, sealing, now_ms):

@@ -112,6 +112,16 @@ class Docket:
         """The attempts that all of their members have sealed, the first one first."""
         return [attempt.sealing for _key, attempt in sorted(self.attempts.items()) if attempt.is_sealed()]
 
+    def standing(self) -> tuple[int, int]:
+        """Of rounds that are too many the lowest gives way: how many results were made in this very room, then how many
+        sealed. Anybody can found rooms over what others made, and have its friends seal them.
+        """
+        attempts = self.attempts.values()
+        made = [
+            sum(commit.instance == self.round.instance for commit in one.sealing.commits) for one in attempts
+        ]
+        return max(made, default=0), max((len(one.seals) for one in attempts), default=0)
+
     def with_r(self, r: bytes) -> Sealing | None:
         """The sealing whose R this is; of several proposals that seal the same, one that is sealed."""
         known = [one for _key, one in sorted(self.attempts.items()) if one.sealing.r == r]

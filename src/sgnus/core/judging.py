@@ -6,6 +6,9 @@ signature is false.
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
+
 from sgnus.core import arbiter, claims, findings, receipt, sealing
 from sgnus.core import effects as fx
 from sgnus.core import inputs as ins
@@ -13,11 +16,17 @@ from sgnus.core.arbiter import Arbitration, Guilt
 from sgnus.core.beacon import Beacon
 from sgnus.core.docket import Docket, RoundId
 from sgnus.core.publication import Publication, Shelf
+from sgnus.core.sealing import Sealing
 from sgnus.core.terms import Terms
 from sgnus.crypto.merkle import split_digests
 from sgnus.messages.errors import PeerFault
 from sgnus.messages.ids import InstanceId, PeerId
-from sgnus.messages.limits import RECHECK_WAIT_MS, ROUNDS_AT_ONCE_MAX, ROUNDS_PER_MICROJOB_MAX
+from sgnus.messages.limits import (
+    RECHECK_WAIT_MS,
+    ROUNDS_AT_ONCE_MAX,
+    ROUNDS_PER_MICROJOB_MAX,
+    STRANGERS_WAIT_MS,
+)
 from sgnus.messages.v1.types import CloseReason, Held, RoomClosed, SignedEnvelope, SignedKind
 
 
@@ -33,7 +42,7 @@ def propose(own: Publication, envelope: SignedEnvelope, now_ms: int) -> None:
     if shelf.taken or held != [one.payload for one in proposal.held]:
         return
     instance = InstanceId(proposal.instance)
-    if instance in own.court.rounds or len(own.court.rounds) >= ROUNDS_AT_ONCE_MAX:
+    if instance in own.court.rounds or _is_early(shelf, checked, terms.policy.min_members, now_ms):
         return
     _make_room(own, proposal.microjob)
     docket = Docket(own.pen, terms, RoundId(instance, proposal.round))
@@ -42,11 +51,32 @@ def propose(own: Publication, envelope: SignedEnvelope, now_ms: int) -> None:
     own.tell(f"{_room(proposal.microjob, instance)}: {checked.proposer[-6:]} proposes to verify it")
 
 
+def _is_early(shelf: Shelf, checked: Sealing, members_min: int, now_ms: int) -> bool:
+    """Whether a room with somebody who had no seat where the work was done must wait for the rooms in which it was: else
+    anybody founds one over the results of others, to be drawn from with its friends.
+    """
+    made = Counter(commit.instance for commit in checked.commits)
+    homes = [name for name in made if made[name] == max(made.values())]
+    homes.append(InstanceId(shelf.preferred))
+    listed = [shelf.instances[name].roster.peers for name in homes if name in shelf.instances]
+    if checked.proposal.instance in homes or not any(len(peers) >= members_min for peers in listed):
+        return False
+    at_home = {peer: None for peers in listed for peer in peers}
+    at_home.update((commit.member, None) for commit in checked.commits)
+    if all(peer in at_home for peer in checked.members):
+        return False
+    if shelf.strangers_ms is None:
+        shelf.strangers_ms = now_ms
+    return now_ms - shelf.strangers_ms < STRANGERS_WAIT_MS
+
+
 def _make_room(own: Publication, microjob: int) -> None:
-    """A microjob has a bounded number of rounds; the one that the fewest have sealed gives way to another."""
-    of_it = [name for name, one in own.court.rounds.items() if one.microjob == microjob]
-    if len(of_it) >= ROUNDS_PER_MICROJOB_MAX:
-        del own.court.rounds[min(of_it, key=lambda name: own.court.rounds[name].sealers())]
+    """Rounds are bounded, for a microjob and in all; the one of the lowest standing gives way to another."""
+    rounds = own.court.rounds
+    of_it = [name for name, one in rounds.items() if one.microjob == microjob]
+    crowd = of_it if len(of_it) >= ROUNDS_PER_MICROJOB_MAX else list(rounds)
+    if crowd is of_it or len(rounds) >= ROUNDS_AT_ONCE_MAX:
+        del rounds[min(crowd, key=lambda name: rounds[name].docket.standing())]
 
 
 def hear(own: Publication, instance: InstanceId, envelope: SignedEnvelope, now_ms: int) -> None:
@@ -66,7 +96,7 @@ def take_receipt(own: Publication, instance: InstanceId, data: bytes, now_ms: in
 
 
 def take_settled(own: Publication, given: ins.ReceiptFetched) -> None:
-    """A SGNUS node settled a microjob while we were away, and gave us its receipt: if it is over what we hold, it is as
+    """A SGNUS node settled a microjob while we were away, and gave us its receipt: if we hold the same results, it is as
     good as one that a member brings. Faults: PeerFault.
     """
     terms = own.facts.terms
@@ -76,12 +106,41 @@ def take_settled(own: Publication, given: ins.ReceiptFetched) -> None:
     if shelf.taken:
         return
     proven = receipt.check(own.pen, terms, given.receipt)
-    held = [shelf.held[number].payload for number in sorted(shelf.held)]
-    sealed = [one.payload for one in proven.sealing.proposal.held]
-    if proven.microjob != given.microjob or held != sealed:
-        raise PeerFault("the receipt is of other results than are held here")
+    if proven.microjob != given.microjob:
+        raise PeerFault("the receipt is of another microjob than the one that was settled")
+    settled = [opening.digests for opening in receipt.read(given.receipt).openings]
+    lacking = [number for number, digests in enumerate(settled) if not _has(shelf, number, digests)]
+    if lacking:
+        _run_settled(own, given.microjob, lacking)
+        return
     own.tell(f"microjob {given.microjob} was settled: its receipt is here now")
     _take(own, terms, given.microjob, given.receipt)
+
+
+def _has(shelf: Shelf, number: int, digests: bytes) -> bool:
+    """Whether the result that we hold is this one, whoever made it."""
+    opening = shelf.openings.get(number)
+    return number in shelf.held and opening is not None and opening.digests == digests
+
+
+def _run_settled(own: Publication, microjob: int, lacking: Sequence[int]) -> None:
+    """We voided results that the receipt is over. No room does a settled microjob any more, so we run them ourselves: what is
+    right is the same whoever runs it. PeerFault if our own run gave something else than the receipt says.
+    """
+    shelf = own.shelf(microjob)
+    for number in lacking:
+        if number in shelf.held and _member_of(own, shelf.held[number]) == own.pen.peer:
+            raise PeerFault("the receipt is of other results than we got ourselves")
+    differing = [number for number in lacking if number in shelf.held]
+    for number in differing:
+        _void(own, microjob, number)
+    if differing:
+        open_again(own, microjob)  # Rounds over them must not end with a receipt any more.
+    for number in lacking:
+        if (microjob, number) not in own.running_here:
+            own.running_here.append((microjob, number))
+            own.tell(f"runs sub-block {microjob}/{number} itself: the microjob is settled without it")
+            own.out.append(fx.RunHere(own.facts.job, microjob, number))
 
 
 def tick(own: Publication, now_ms: int) -> None:
@@ -197,15 +256,21 @@ def void(own: Publication, guilty: PeerId) -> list[int]:
             continue
         for number in [n for n, one in sorted(shelf.held.items()) if _member_of(own, one) == guilty]:
             concerned[microjob] = None
-            del shelf.held[number]
-            shelf.openings.pop(number, None)
-            shelf.rechecks.pop(number, None)
-            shelf.turns[number] = shelf.turns.get(number, 0) + 1
-            key = f"{own.facts.job}/{microjob}/{number}"
-            own.out.append(fx.Persist("turn", key, shelf.turns[number].to_bytes(4, "big")))
-            own.out.append(fx.Persist("held", key, b""))
-            own.out.append(fx.Voided(own.facts.job, microjob, number))
+            _void(own, microjob, number)
     return list(concerned)
+
+
+def _void(own: Publication, microjob: int, number: int) -> None:
+    """The sub-block is not held any more; the next result of it has a higher turn."""
+    shelf = own.shelf(microjob)
+    del shelf.held[number]
+    shelf.openings.pop(number, None)
+    shelf.rechecks.pop(number, None)
+    shelf.turns[number] = shelf.turns.get(number, 0) + 1
+    key = f"{own.facts.job}/{microjob}/{number}"
+    own.out.append(fx.Persist("turn", key, shelf.turns[number].to_bytes(4, "big")))
+    own.out.append(fx.Persist("held", key, b""))
+    own.out.append(fx.Voided(own.facts.job, microjob, number))
 
 
 def _member_of(own: Publication, envelope: SignedEnvelope) -> str:
@@ -225,4 +290,5 @@ def open_again(own: Publication, microjob: int) -> None:
     for name, peers in told.items():
         own.out.append(fx.Send(tuple(peers), RoomClosed(instance=name, reason=CloseReason.FAILED)))
     shelf.instances.clear()
+    shelf.strangers_ms = None
     shelf.preferred = ""

@@ -49,6 +49,12 @@ class Lot:
         return {peer: revealed[peer][1] for peer in sorted(revealed)}
 
 
+def is_final(docket: Docket) -> bool:
+    """Whether no word of the beacon changes the draw any more: it spoke, or, where it was missed, results are shown."""
+    spoken = docket.lot.spoken
+    return spoken is not None and (spoken.envelope is not None or bool(docket.openings))
+
+
 # ---- adding; PeerFault for what cannot be, False for what is known already or cannot be told yet
 def add_reveal(docket: Docket, envelope: SignedEnvelope) -> bool:
     """A member's output for an R."""
@@ -64,9 +70,7 @@ def add_reveal(docket: Docket, envelope: SignedEnvelope) -> bool:
 def add_beacon(docket: Docket, envelope: SignedEnvelope) -> bool:
     """The beacon speaks once a round: its reveals say for which R. It may still come when it was missed already."""
     output = docket.pen.open(envelope, SignedKind.BEACON, BeaconOutput)
-    spoken = docket.lot.spoken
-    is_late = spoken is not None and (spoken.envelope is not None or docket.openings)
-    if is_late or not docket.round.names(output):
+    if is_final(docket) or not docket.round.names(output):
         return False
     if envelope.author != docket.terms.beacon:
         raise PeerFault("a beacon that the job does not name")

@@ -12,6 +12,7 @@ from typing import Final
 from sgnus.core import claims, findings, receipt
 from sgnus.core import effects as fx
 from sgnus.core import roster as rosters
+from sgnus.core.draw import Draw
 from sgnus.core.sealing import Sealing
 from sgnus.core.verification import Verification
 from sgnus.messages.ids import PeerId
@@ -191,7 +192,7 @@ def _miss(own: Verification, now_ms: int) -> None:
 
 def _suspect(own: Verification, now_ms: int) -> None:
     """Say of whom we have not heard what is due, by our own clock; it takes more than half to pass somebody over."""
-    for peer, since_ms, limit_ms in _awaited(own):
+    for peer, since_ms, limit_ms in _awaited(own, now_ms):
         severed_ms = own.moments.severed.get(peer)
         is_severed = severed_ms is not None and now_ms - severed_ms >= SEVERED_MS
         is_silent = since_ms is not None and now_ms - since_ms >= limit_ms
@@ -205,15 +206,11 @@ def _suspect(own: Verification, now_ms: int) -> None:
         own.say(SignedKind.SUSPICION, suspicion)
 
 
-def _examine(own: Verification, now_ms: int) -> None:
+def _examine(own: Verification, _now_ms: int) -> None:
     """If the draw names us: run the samples ourselves, from inputs that we read again."""
     dealt = findings.drawn(own.docket)
     if dealt is None:
         return
-    if own.moments.drawn_ms is None:
-        own.moments.drawn_ms = now_ms
-        names = ", ".join(peer[-6:] for peer in dealt.dues)
-        own.tell(f"drawn: {names} check {len(dealt.samples)} chunks")
     judged = own.docket.judged_by(own.me)
     mine = tuple(chunk for chunk in dealt.dues.get(own.me, ()) if chunk not in judged)
     if mine and own.steps.asked != mine:
@@ -251,18 +248,31 @@ def _prove(own: Verification, now_ms: int) -> None:
     own.out += claims.submit(own.docket.terms, own.microjob, given.receipt)
 
 
-def _awaited(own: Verification) -> list[tuple[PeerId, int | None, int]]:
+def _awaited(own: Verification, now_ms: int) -> list[tuple[PeerId, int | None, int]]:
     """From whom a word is due, since when, and how long it may take."""
     docket = own.docket
     dealt = findings.drawn(docket)
     if dealt is not None:
+        _note_dues(own, dealt, now_ms)
         late = [peer for peer in dealt.dues if not findings.is_judged_by(docket, dealt, peer)]
-        return [(peer, own.moments.drawn_ms, _verdict_ms(own, len(dealt.dues[peer]))) for peer in late]
+        return [(peer, own.moments.due[peer][1], _verdict_ms(own, len(dealt.dues[peer]))) for peer in late]
     if docket.sealed() or not own.steps.sealed:
         return []
     attempt = docket.attempts[own.steps.sealed[-1]]
     missing = [peer for peer in attempt.sealing.members if peer not in attempt.seals]
     return [(peer, own.moments.proposed_ms, SILENT_MS) for peer in missing]
+
+
+def _note_dues(own: Verification, dealt: Draw, now_ms: int) -> None:
+    """Who is named for more, because others fell silent or the beacon came late, has its time from then on: else one silent
+    checker would make all that come after it late at once, and whoever signs without running anything would be first.
+    """
+    if not own.moments.due:
+        names = ", ".join(peer[-6:] for peer in dealt.dues)
+        own.tell(f"drawn: {names} check {len(dealt.samples)} chunks")
+    for peer, chunks in dealt.dues.items():
+        if own.moments.due.get(peer, ((), 0))[0] != chunks:
+            own.moments.due[peer] = (chunks, now_ms)
 
 
 def _verdict_ms(own: Verification, chunks: int) -> int:

@@ -69,6 +69,8 @@ class Shelf:
     openings: dict[int, Opening] = field(default_factory=dict)
     turns: dict[int, int] = field(default_factory=dict)
     rechecks: dict[int, Recheck] = field(default_factory=dict)
+    strangers_ms: int | None = None
+    """Since when a room with others than those who did the work asks to verify it."""
 
 
 @dataclass(slots=True)

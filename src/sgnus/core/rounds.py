@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from sgnus.core import beacon_seats, findings, judging, proving
+from sgnus.core import beaconing, findings, judging, proving
 from sgnus.core import inputs as ins
 from sgnus.core import sealing as sealings
 from sgnus.core.beacon import Beacon
@@ -32,6 +32,7 @@ from sgnus.messages.limits import (
     REPEAT_MS,
     ROOMS_LEFT_MAX,
     ROUNDS_AT_ONCE_MAX,
+    ROUNDS_PER_MICROJOB_MAX,
 )
 from sgnus.messages.v1.types import (
     BeaconMissed,
@@ -192,7 +193,7 @@ def _hear_in(node: NodeCore, instance: InstanceId, envelope: SignedEnvelope, now
     elif own is not None:
         node.to_publication(own, judging.hear, instance, envelope, now_ms)
     elif instance in node.rounds.beacons:
-        beacon_seats.hear(node, instance, envelope, now_ms)
+        beaconing.hear(node, instance, envelope, now_ms)
     else:
         node.rounds.keep_early(instance, envelope)
 
@@ -249,7 +250,7 @@ def tick(node: NodeCore, now_ms: int) -> None:
     for own in node.publications.values():
         if own.court.rounds:
             node.to_publication(own, judging.tick, now_ms)
-    beacon_seats.tick(node, now_ms)
+    beaconing.tick(node, now_ms)
 
 
 def wake_ms(node: NodeCore, now_ms: int) -> int | None:
@@ -275,7 +276,7 @@ def job_changed(node: NodeCore, facts: ins.JobFacts) -> None:
                 "the publisher has the receipt" if round_.microjob in facts.taken else "the job is over"
             )
             _collect(node, round_)
-    beacon_seats.job_changed(node, facts)
+    beaconing.job_changed(node, facts)
 
 
 # ---- inner
@@ -291,8 +292,8 @@ def _proposed(node: NodeCore, proposal: Proposal, envelope: SignedEnvelope, now_
     lobby = node.jobs.get(job)
     terms = lobby.facts.terms if lobby is not None else None
     if lobby is not None and terms is not None and terms.beacon == node.pen.peer:
-        if proposal.microjob not in lobby.facts.taken:
-            beacon_seats.follow(node, terms, envelope, now_ms)
+        if proposal.microjob not in lobby.facts.taken and instance not in node.rounds.beacons:
+            beaconing.follow(node, terms, envelope, now_ms)
             _hear_early(node, instance, now_ms)
         return
     is_known = instance in node.rounds.running or instance in node.rounds.over
@@ -303,8 +304,24 @@ def _proposed(node: NodeCore, proposal: Proposal, envelope: SignedEnvelope, now_
     if len(node.rounds.running) >= ROUNDS_AT_ONCE_MAX:
         raise PeerFault("too many rounds at once")
     sealings.read(node.pen, terms, envelope)
+    _make_room(node, terms.job, proposal.microjob)
     round_ = _start(node, terms, proposal.microjob, instance, now_ms)
     _catch_up(node, round_, now_ms)
+
+
+def _make_room(node: NodeCore, job: BlockId, microjob: int) -> None:
+    """Anybody may begin rounds over results that we committed to. Of those of one microjob whose room we do not know the one
+    of the lowest standing gives way.
+    """
+    others = [
+        one
+        for one in node.rounds.running.values()
+        if one.basis is None and (one.docket.terms.job, one.microjob) == (job, microjob)
+    ]
+    if len(others) >= ROUNDS_PER_MICROJOB_MAX:
+        least = min(others, key=lambda one: one.docket.standing())
+        least.end("rounds of other rooms take its place")
+        _collect(node, least)
 
 
 def _hear_early(node: NodeCore, instance: InstanceId, now_ms: int) -> None:

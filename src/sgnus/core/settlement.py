@@ -109,11 +109,19 @@ class Settlement:
         self._advance(case, now_ms)
         self.out.insert(durable, ev.Answer(given.token, *case.became(claim)))
 
-    def _taken(self, given: ev.MicrojobTaken, now_ms: int) -> None:
+    def _recorded(self, given: ev.MicrojobTaken | ev.MicrojobSettled, now_ms: int) -> None:
+        """The database says so. Where another SGNUS node was first, what differs is still examined, and nothing is settled
+        here any more.
+        """
         case = self.cases.get((given.job, given.microjob))
-        if case is not None and case.taken != given.receipt:
+        if case is None:
+            return
+        if isinstance(given, ev.MicrojobTaken):
             case.taken = given.receipt
-            self._advance(case, now_ms)
+        elif case.settled is None:
+            case.settled = given.receipt
+            self.out.append(ev.Forget(ev.OPEN, (case.key(),)))
+        self._advance(case, now_ms)
 
     def _audited(self, given: ev.AuditEnded, now_ms: int) -> None:
         case = self.cases.get((given.job, given.microjob))
@@ -183,7 +191,8 @@ class Settlement:
 _DOORS: Final[dict[type, Callable[[Settlement, Any, int], None]]] = {
     ev.ReceiptSubmitted: Settlement._submitted,
     ev.CaseRestored: Settlement._restored,
-    ev.MicrojobTaken: Settlement._taken,
+    ev.MicrojobTaken: Settlement._recorded,
+    ev.MicrojobSettled: Settlement._recorded,
     ev.AuditEnded: Settlement._audited,
     ev.JobGone: Settlement._gone,
     ev.Tick: Settlement._tick,

@@ -48,6 +48,15 @@ class MicrojobTaken:
 
 
 @dataclass(frozen=True, slots=True)
+class MicrojobSettled:
+    """A SETTLED in the database, by another SGNUS node or by us, names this receipt."""
+
+    job: BlockId
+    microjob: int
+    receipt: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class AuditEnded:
     """Sub-blocks were run again: the digests of each, end to end. Those that could not be run are missing."""
 
@@ -68,7 +77,7 @@ class Tick:
     """Time passed."""
 
 
-Input = ReceiptSubmitted | CaseRestored | MicrojobTaken | AuditEnded | JobGone | Tick
+Input = ReceiptSubmitted | CaseRestored | MicrojobTaken | MicrojobSettled | AuditEnded | JobGone | Tick
 
 
 # ---- effects beside Persist, PublishEntry and Accuse

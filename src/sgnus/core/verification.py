@@ -50,7 +50,9 @@ class Steps:
 @dataclass(slots=True)
 class Moments:
     """When it next acts by itself. `moved_ms`: of the last news, `proposed_ms`: of the last proposal;
-    `revealed_ms`: since when all have revealed; `severed`: since when a member's stream is broken."""
+    `revealed_ms`: since when all have revealed; `due`: which chunks the draw names each checker for, and since when;
+    `severed`: since when a member's stream is broken.
+    """
 
     born_ms: int
     moved_ms: int
@@ -58,7 +60,7 @@ class Moments:
     repeat_ms: int
     wake_ms: int
     proposed_ms: int = 0
-    drawn_ms: int | None = None
+    due: dict[PeerId, tuple[tuple[int, ...], int]] = field(default_factory=dict)
     open_ms: int | None = None
     revealed_ms: int | None = None
     severed: dict[PeerId, int] = field(default_factory=dict)

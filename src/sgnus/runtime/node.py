@@ -13,7 +13,7 @@ from sgnus.adapters.gossip import Libp2pGossip
 from sgnus.adapters.peers.node import GrpcPeers, Self
 from sgnus.adapters.processors.pool import ProcessorPool
 from sgnus.adapters.store import SqliteStore
-from sgnus.core.beacon_seats import spoken_before
+from sgnus.core.beaconing import spoken_before
 from sgnus.core.node import NodeCore
 from sgnus.core.rounds import sat_before
 from sgnus.crypto.identity import Identity

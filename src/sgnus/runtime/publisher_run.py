@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable
 from typing import Final
@@ -10,6 +11,7 @@ from sgnus.core import effects as fx
 from sgnus.core.inputs import Input, PublisherRan
 from sgnus.messages.errors import PeerFault, WorldFault
 from sgnus.messages.ids import BlockId, InstanceId
+from sgnus.messages.limits import RUN_HERE_AGAIN_MS_MIN, RUN_HERE_TRIES_MAX
 from sgnus.messages.v1.types import Opening
 from sgnus.ports import Computed, Trapped
 from sgnus.runtime.jobs import Job, JobBook, OutputPlace
@@ -41,18 +43,32 @@ class PublisherRuns:
         self._hands.spawn(self._run(asked))
 
     async def _run(self, asked: fx.RunHere) -> None:
-        root, opening, error = b"", None, ""
-        job = self._jobs.get(asked.job)
-        try:
-            if job is None or job.files is None:
-                error = "the publisher has no files of this job"
-            else:
+        """A disk that refuses for a while fails no job: it is tried again, each time after a longer wait, and told in the end."""
+        wait_ms = RUN_HERE_AGAIN_MS_MIN
+        for tries in range(RUN_HERE_TRIES_MAX):
+            job = self._jobs.get(asked.job)
+            try:
+                self._put(await self._ran(job, asked))
+                return
+            except WorldFault as fault:
+                if tries == RUN_HERE_TRIES_MAX - 1:
+                    self._put(PublisherRan(asked.job, asked.microjob, asked.sub_block, b"", str(fault)))
+                    return
+                LOG.warning("%s; sub-block %s/%s is run again later", fault, asked.microjob, asked.sub_block)
+            await asyncio.sleep(wait_ms / 1000)
+            wait_ms *= 2
+
+    async def _ran(self, job: Job | None, asked: fx.RunHere) -> PublisherRan:
+        """What came of it. Faults: WorldFault."""
+        root, opening, error = b"", None, "the publisher has no files of this job"
+        if job is not None and job.files is not None:
+            try:
                 root, opening, error = await self._compute(job, asked)
-        except (PeerFault, WorldFault) as fault:
-            error = str(fault)
+            except PeerFault as fault:
+                error = str(fault)
         chunks = len(job.plan.chunks_of(asked.microjob, asked.sub_block)) if job is not None else 0
         hidden = opening if job is not None and job.wants_proof else None
-        self._put(PublisherRan(asked.job, asked.microjob, asked.sub_block, root, error, chunks, hidden))
+        return PublisherRan(asked.job, asked.microjob, asked.sub_block, root, error, chunks, hidden)
 
     async def _compute(self, job: Job, asked: fx.RunHere) -> tuple[bytes, Opening | None, str]:
         instance = InstanceId("publisher")

@@ -80,12 +80,16 @@ class Settling:
         return ListReceiptsReply(digests=tuple(await self._kept.digests(BlockId(request.job))))
 
     def look(self, job: Job) -> None:
-        """The fold of a job changed: maybe its publisher took something."""
+        """The fold of a job changed: maybe its publisher took something, or another SGNUS node settled it."""
         block_id = BlockId(job.view.block_id)
         for (of_job, microjob), case in self._engine.machine.cases.items():
-            digest = job.view.receipts.get(microjob) if of_job == block_id else None
-            if digest is not None and case.taken != digest:
-                self._engine.spawn(self._engine.put(ev.MicrojobTaken(block_id, microjob, digest)))
+            if of_job != block_id:
+                continue
+            settled, taken = job.view.settled.get(microjob), job.view.receipts.get(microjob)
+            if settled is not None and case.settled is None:
+                self._engine.spawn(self._engine.put(ev.MicrojobSettled(block_id, microjob, settled)))
+            if taken is not None and case.taken != taken:
+                self._engine.spawn(self._engine.put(ev.MicrojobTaken(block_id, microjob, taken)))
 
     # ---- inner
     async def _restored(self, block_id: BlockId, microjob: int) -> ev.CaseRestored | None:

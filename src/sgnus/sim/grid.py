@@ -10,7 +10,7 @@ import random
 from collections.abc import Callable, Mapping
 
 from sgnus.core import inputs as ins
-from sgnus.core.beacon_seats import spoken_before
+from sgnus.core.beaconing import spoken_before
 from sgnus.core.node import NodeCore
 from sgnus.core.receipt import digest_of
 from sgnus.core.rounds import sat_before
