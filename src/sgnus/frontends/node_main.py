@@ -53,6 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 async def _run(options: argparse.Namespace) -> None:
     from sgnus.frontends.service.local import LocalService
     from sgnus.runtime.api import NodeApi
+    from sgnus.runtime.health import Health
     from sgnus.runtime.node import Node, NodeOptions
 
     stop = asyncio.Event()
@@ -78,7 +79,11 @@ async def _run(options: argparse.Namespace) -> None:
     parts = await node.start()
     try:
         service = LocalService(
-            NodeApi(parts), options.home, http_port=options.http_port, notices=parts.notices
+            NodeApi(parts),
+            options.home,
+            http_port=options.http_port,
+            notices=parts.notices,
+            probed=Health(parts),
         )
         try:
             where = await service.start()

@@ -72,6 +72,8 @@ CHUNK_MS_MAX: Final = 60_000
 CHUNK_DEADLINE_FACTOR: Final = 3
 
 INBOX_ITEMS_MAX: Final = 16_384
+# What a probe of the node waits for its disk and its sandbox (docs/operating.md)
+PROBE_ANSWER_MS_MAX: Final = 2_000
 
 LEASE_MS_MIN: Final = 2_000
 LEASE_MEDIAN_FACTOR: Final = 3

@@ -74,6 +74,11 @@ class Engine:
         self._wake.set()
         return True
 
+    @property
+    def is_running(self) -> bool:
+        """Whether inputs that are put are also taken."""
+        return self._task is not None and not self._task.done()
+
     def waiting(self) -> tuple[Input, ...]:
         """What the core has not been given yet, the oldest first."""
         return tuple(self._inbox)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -94,6 +95,8 @@ class NodeParts:
     background: Background
     notices: Sequence[str]
     """What the operator must read: what was amiss at the start, and what became of it."""
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set as soon as the node was told to end: it takes nothing new then."""
 
     @property
     def core(self) -> NodeCore:
@@ -126,6 +129,7 @@ class Node:
         parts, self._parts = self._parts, None
         if parts is not None:
             drivers = parts.drivers
+            parts.stopping.set()
             await parts.background.stop()
             await parts.engine.stop()
             await drivers.gossip.stop()

@@ -94,6 +94,9 @@ def node_options(command: Command) -> Command:
             help="Port for peers' gRPC. [default: as last time, or one of 20000 to 32000]",
         ),
         click.option(
+            "--http-port", type=port, help="Port of the local HTTP service, and of /health. [default: any]"
+        ),
+        click.option(
             "--port", type=port, help="Port for gossip. [default: as last time, or one of 20000 to 32000]"
         ),
         click.option("--announce", metavar="HOST", help="Host to tell peers. [default: all of --listen]"),
