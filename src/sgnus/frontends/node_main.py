@@ -52,7 +52,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 async def _run(options: argparse.Namespace) -> None:
     from sgnus.frontends.service.local import LocalService
+    from sgnus.frontends.service.probes import Probes
     from sgnus.runtime.api import NodeApi
+    from sgnus.runtime.figures import Figures
     from sgnus.runtime.health import Health
     from sgnus.runtime.node import Node, NodeOptions
 
@@ -83,7 +85,7 @@ async def _run(options: argparse.Namespace) -> None:
             options.home,
             http_port=options.http_port,
             notices=parts.notices,
-            probed=Health(parts),
+            probes=Probes(Health(parts), Figures(parts)),
         )
         try:
             where = await service.start()

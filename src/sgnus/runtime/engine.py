@@ -27,6 +27,7 @@ from sgnus.core.inputs import (
 from sgnus.core.node import NodeCore
 from sgnus.messages.errors import WorldFault
 from sgnus.messages.limits import INBOX_ITEMS_MAX
+from sgnus.runtime.tally import Tally
 
 LOG: Final = logging.getLogger("sgnus.engine")
 BATCH_INPUTS_MAX: Final = 256
@@ -52,6 +53,7 @@ class Engine:
     def __init__(self, core: NodeCore, persist: Persist, perform: Perform) -> None:
         self.core = core
         self.dropped = 0
+        self.tally = Tally()
         self._persist = persist
         self._perform = perform
         self._inbox: deque[Input] = deque()
@@ -109,6 +111,8 @@ class Engine:
             effects += self._handle(self._inbox.popleft())
         if self._inbox:
             self._wake.set()
+        for effect in effects:
+            self.tally.gave(effect)
         durable = [effect for effect in effects if isinstance(effect, fx.Persist)]
         if durable:
             await self._commit(durable)
@@ -119,6 +123,7 @@ class Engine:
 
     def _handle(self, given: Input) -> list[fx.Effect]:
         """A bug in the core ends our seat in the room, not the node; the log keeps the story."""
+        self.tally.took(given)
         try:
             return self.core.handle(given, self.now_ms())
         except Exception:

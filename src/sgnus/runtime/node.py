@@ -307,7 +307,8 @@ def _drivers(
     )
     peers = GrpcPeers(Self(identity=identity, network=NetworkId(network.id), boot=unix_ms()))
     pool = ProcessorPool(options.workers) if options.workers else None
-    return Drivers(gossip, peers, store, database, pool)
+    counters = {"gossip": gossip.counters, "peers": lambda: peers.counters}
+    return Drivers(gossip, peers, store, database, pool, counters)
 
 
 def _unaddressed(pen: EnvelopePen) -> SignedEnvelope:

@@ -22,7 +22,7 @@ from sgnus.frontends.service.places import (
     remove_service,
     write_service,
 )
-from sgnus.frontends.service.probes import Probed
+from sgnus.frontends.service.probes import Probes
 from sgnus.frontends.service.routes import PUBLIC_PATHS, application
 from sgnus.frontends.service.rpc import loopback_server, socket_server
 from sgnus.messages.errors import UserFault, WorldFault
@@ -42,10 +42,10 @@ class LocalService:
         http_port: int = 0,
         grpc_port: int = 0,
         notices: Sequence[str] = (),
-        probed: Probed | None = None,
+        probes: Probes | None = None,
     ) -> None:
         self._api = api
-        self._app = application(api, probed)
+        self._app = application(api, probes)
         self._home = home
         self._ports = (http_port, grpc_port)
         self._notices = tuple(notices)

@@ -1,11 +1,13 @@
-"""What a service manager asks over HTTP beside the calls of the definition: is the node alive, is it ready?
+"""What watches a node asks over HTTP, beside the calls of the definition: is it alive, is it ready, what does it count?
 
-Whoever reaches this port on this machine may ask, without the token: the answers hold no job, no peer and no path.
+Whoever reaches this port on this machine may ask after its health, without the token: the answers hold no job, no peer and
+no path. How much the node does for whom is nobody's business: /metrics wants the token.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final, Protocol
 
 from starlette.requests import Request
@@ -14,6 +16,8 @@ from starlette.routing import BaseRoute, Route
 
 LIVE: Final = ("/health", "/health/live")
 READY: Final = "/health/ready"
+METRICS: Final = "/metrics"
+CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 PROBE_PATHS: Final = frozenset((*LIVE, READY))
 
 
@@ -29,8 +33,25 @@ class Probed(Protocol):
         ...
 
 
-def probe_routes(probed: Probed) -> list[BaseRoute]:
+class Counted(Protocol):
+    """What is counted in the node; `runtime.figures.Figures` tells it."""
+
+    def text(self) -> bytes:
+        """All figures, in the text format 0.0.4 of Prometheus."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Probes:
+    """The node as those who watch it see it."""
+
+    health: Probed
+    figures: Counted
+
+
+def probe_routes(probes: Probes) -> list[BaseRoute]:
     """The routes; HEAD is answered as GET is."""
+    probed = probes.health
 
     async def live(request: Request) -> Response:
         del request
@@ -40,8 +61,13 @@ def probe_routes(probed: Probed) -> list[BaseRoute]:
         del request
         return _answer("ready", await probed.lacking())
 
+    async def metrics(request: Request) -> Response:
+        del request
+        return Response(probes.figures.text(), headers={"Content-Type": CONTENT_TYPE})
+
     routes: list[BaseRoute] = [Route(path, live, methods=["GET"]) for path in LIVE]
-    return [*routes, Route(READY, ready, methods=["GET"])]
+    routes.append(Route(READY, ready, methods=["GET"]))
+    return [*routes, Route(METRICS, metrics, methods=["GET"])]
 
 
 def _answer(state: str, reasons: Mapping[str, str]) -> Response:
