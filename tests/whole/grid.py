@@ -125,6 +125,11 @@ class RunningNode:
             self._process.kill()
             self._process.wait(STOP_S)
 
+    def status(self) -> int:
+        """Wait until it has ended of itself; its exit status."""
+        assert self._process is not None
+        return self._process.wait(STOP_S)
+
     def freeze(self) -> None:
         os.kill(self.pid, signal.SIGSTOP)
 

@@ -58,10 +58,10 @@ async def _run(options: argparse.Namespace) -> None:
     from sgnus.runtime.health import Health
     from sgnus.runtime.node import Node, NodeOptions
 
-    stop = asyncio.Event()
+    stop, hurry = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
     for signal_number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(signal_number, stop.set)
+        loop.add_signal_handler(signal_number, _note_signal, stop, hurry)
     node = Node(
         NodeOptions(
             home=options.home,
@@ -102,10 +102,16 @@ async def _run(options: argparse.Namespace) -> None:
             sys.stdout.write(json.dumps(ready) + "\n")
             sys.stdout.flush()
             await stop.wait()
+            await node.depart(hurry)
         finally:
             await service.stop()
     finally:
         await node.stop()
+
+
+def _note_signal(stop: asyncio.Event, hurry: asyncio.Event) -> None:
+    """The first asks to stop in order, a second one not to wait for that."""
+    (hurry if stop.is_set() else stop).set()
 
 
 def _spare_collector() -> None:

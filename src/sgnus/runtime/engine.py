@@ -58,6 +58,8 @@ class Engine:
         self._perform = perform
         self._inbox: deque[Input] = deque()
         self._wake = asyncio.Event()
+        self.stepped = asyncio.Event()
+        """Set when the next batch has been handled and its effects performed; another one stands here then."""
         self._timer: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -104,6 +106,8 @@ class Engine:
             except Exception:
                 # A bug or a full disk: the node goes on without this batch, and its log keeps the story.
                 LOG.exception("a batch of inputs failed")
+            self.stepped.set()
+            self.stepped = asyncio.Event()
 
     async def _step(self) -> None:
         effects: list[fx.Effect] = []

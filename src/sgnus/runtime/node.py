@@ -27,6 +27,7 @@ from sgnus.runtime.apps import Apps
 from sgnus.runtime.background import Background
 from sgnus.runtime.clearing import Clearing, settling_of
 from sgnus.runtime.database import Database
+from sgnus.runtime.departing import depart
 from sgnus.runtime.drivers import Drivers
 from sgnus.runtime.engine import Engine
 from sgnus.runtime.events import EventHub
@@ -124,8 +125,13 @@ class Node:
             await self.stop()
             raise
 
+    async def depart(self, hurry: asyncio.Event | None = None) -> None:
+        """Before `stop`: leave in order, and end what others wait for, within a bound. `hurry`: leave, and no more."""
+        if self._parts is not None:
+            await depart(self._parts, hurry or asyncio.Event())
+
     async def stop(self) -> None:
-        """Leave the rooms, stop what runs, close what is open."""
+        """Stop what runs, close what is open. Without `depart` before it, to others this is a crash."""
         parts, self._parts = self._parts, None
         if parts is not None:
             drivers = parts.drivers

@@ -204,6 +204,13 @@ class Hands:
         )
         return root, opening
 
+    async def finish(self, ms_max: int) -> None:
+        """Let what was begun beside the leases end: entries and proofs on their way to the disk, deliveries."""
+        leased = self._running.values()
+        others = [task for task in self._tasks if task not in leased]
+        if others:
+            await asyncio.wait(others, timeout=ms_max / 1000)
+
     async def close(self) -> None:
         """Cancel all and wait for it."""
         tasks = list(self._tasks)
