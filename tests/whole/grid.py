@@ -103,6 +103,10 @@ class RunningNode:
                 preexec_fn=die_with_parent,  # noqa: PLW1509 - it calls prctl alone
             )
 
+    def said(self) -> str:
+        """What it wrote to standard output."""
+        return self._said.read_text()
+
     def await_ready(self) -> None:
         """Wait for the line that says that it runs."""
         wait_for(self._has_spoken, f"the node on {self.home.name} is ready")
@@ -174,6 +178,7 @@ class PrivateNetwork:
         self.network = folder / f"{name}.json"
         self.nodes: list[RunningNode] = []
         folder.mkdir(parents=True, exist_ok=True)
+        self.options: tuple[str, ...] = ()
         self._settling = settling
         (folder / "n0").mkdir(mode=0o700, exist_ok=True)
         listed = [] if settling is None else [sgnus_node_of(folder / "n0")]
@@ -197,8 +202,9 @@ class PrivateNetwork:
         added: list[RunningNode] = []
         for number in workers:
             node = RunningNode(self.folder / f"n{len(self.nodes)}", self.network, number, self.logs, program)
+            node.options = self.options
             if self._settling is not None and not self.nodes:
-                node.options = ("--settle", *self._settling)
+                node.options = ("--settle", *self._settling, *self.options)
             self.nodes.append(node)
             added.append(node)
             node.launch(known)

@@ -18,8 +18,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from sgnus.frontends.logs import FORMATS, log_to_stderr
 from sgnus.frontends.shares import permille
-from sgnus.messages.errors import UserFault, WorldFault
+from sgnus.messages.errors import SgnusError, UserFault, WorldFault
 from sgnus.messages.limits import RECHECK_PERMILLE_DEFAULT, SETTLE_GRACE_MS
 
 # Objects made between two collections, and how many of a generation make one of the next: a sub-block makes thousands.
@@ -35,19 +36,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     # Our children are begun anew, never forked: gRPC's handlers for forks have nothing to do here, and can fail.
     os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
-    level = logging.DEBUG if options.verbose else logging.WARNING
-    logging.basicConfig(level=level, format="%(asctime)s %(name)s %(message)s", stream=sys.stderr)
+    log_to_stderr(options.log_format, verbose=options.verbose)
     try:
         asyncio.run(_run(options))
     except UserFault as fault:
-        sys.stderr.write(f"{fault}\n")
+        _say(fault, options.log_format)
         return 2
     except WorldFault as fault:
-        sys.stderr.write(f"{fault}\n")
+        _say(fault, options.log_format)
         return 1
     except KeyboardInterrupt:
         return 0
     return 0
+
+
+def _say(fault: SgnusError, form: str) -> None:
+    """The last sentence; for programs it is a record as any other."""
+    if form == "json":
+        logging.getLogger("sgnus.node").critical("%s", fault)
+    else:
+        sys.stderr.write(f"{fault}\n")
 
 
 async def _run(options: argparse.Namespace) -> None:
@@ -149,6 +157,7 @@ def _parser() -> argparse.ArgumentParser:
         help="run so much of what others deliver for our jobs again, such as 1%% or 0.005 (0: none)",
     )
     parser.add_argument("--verbose", action="store_true", help="log more")
+    parser.add_argument("--log-format", choices=FORMATS, default="text", help="how to log to standard error")
     return parser
 
 

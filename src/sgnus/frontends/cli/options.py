@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
+from sgnus.frontends.logs import FORMATS
 from sgnus.frontends.shares import share
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -109,6 +110,12 @@ def node_options(command: Command) -> Command:
             type=Share(has_none=True),
             metavar="SHARE",
             help="Run so much of what others deliver for this node's jobs again, in secret; 0 turns it off. [default: 1%]",
+        ),
+        click.option("--verbose", is_flag=True, help="Log all that happens, not warnings alone."),
+        click.option(
+            "--log-format",
+            type=click.Choice(FORMATS),
+            help="Log sentences, or one JSON object a line. [default: text]",
         ),
         click.option("--network", metavar="FILE", help="Network file. [default: the home's own]"),
     ):
