@@ -103,10 +103,6 @@ class RunningNode:
                 preexec_fn=die_with_parent,  # noqa: PLW1509 - it calls prctl alone
             )
 
-    def said(self) -> str:
-        """What it wrote to standard output."""
-        return self._said.read_text()
-
     def await_ready(self) -> None:
         """Wait for the line that says that it runs."""
         wait_for(self._has_spoken, f"the node on {self.home.name} is ready")

@@ -69,7 +69,7 @@ def test_no_secret_stands_in_a_log_that_tells_everything(tmp_path: Path) -> None
             said = [json.loads(line) for line in log.splitlines()]
             assert len(said) > 20, "it said nothing"
             assert any(one.get("job") == job.id and one.get("room") for one in said)
-            assert found_in(log + node.said(), secrets[node.home]) == []
+            assert found_in(log + json.dumps(node.ready), secrets[node.home]) == []
         assert workers
 
 
