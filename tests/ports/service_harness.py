@@ -15,6 +15,7 @@ import httpx
 
 from sgnus.frontends.service.local import LocalService
 from sgnus.frontends.service.places import ServiceFile, read_token
+from sgnus.frontends.service.probes import Probes
 from tests.ports.fake_local_api import FakeLocalApi
 
 P = ParamSpec("P")
@@ -54,10 +55,10 @@ class Served:
 
 
 @asynccontextmanager
-async def served(home: Path) -> AsyncIterator[Served]:
+async def served(home: Path, probes: Probes | None = None) -> AsyncIterator[Served]:
     """A service of `home`, stopped at the end."""
     api = FakeLocalApi()
-    service = LocalService(api, home)
+    service = LocalService(api, home, probes=probes)
     where = await service.start()
     token = read_token(home)
     headers = {"Authorization": f"Bearer {token}"}

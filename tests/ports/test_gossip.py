@@ -88,6 +88,19 @@ def run(request: pytest.FixtureRequest) -> Callable[[Callable[[Party], Awaitable
     return lambda story: asyncio.run(story_with_party(story))
 
 
+def test_it_listens_from_start_to_stop(run: Any) -> None:
+    async def story(p: Party) -> None:
+        stranger = p.make(99)
+        assert not stranger.is_listening
+        index = await p.add()
+        assert p.nodes[index].is_listening
+        await p.nodes[index].stop()
+        assert not p.nodes[index].is_listening
+        p.nodes.pop()
+
+    run(story)
+
+
 def test_a_message_reaches_subscribers_beyond_direct_neighbours(run: Any) -> None:
     async def story(p: Party) -> None:
         await p.in_a_row(3)

@@ -55,6 +55,16 @@ def test_two_that_open_each_other_have_one_stream_and_messages_keep_their_order(
     run(story)
 
 
+def test_it_listens_from_start_to_stop(run: Run) -> None:
+    async def story(nodes: Nodes) -> None:
+        one = await nodes.add(1)
+        assert one.peers.is_listening
+        await one.peers.stop()
+        assert not one.peers.is_listening
+
+    run(story)
+
+
 def test_one_who_opens_is_enough_and_both_may_send(run: Run) -> None:
     async def story(nodes: Nodes) -> None:
         one, other = await nodes.two()

@@ -12,10 +12,11 @@ from sgnus.messages.ids import PeerId
 from sgnus.sim.grid import Grid
 from sgnus.sim.peer import Peer
 from sgnus.sim.setting import Setting
+from sgnus.sim.stopping import stop
 
 HERE = Path(__file__).parent
 PATIENCE_MS = 60_000
-BLOWS = {"kill": Grid.crash, "start": Grid.start, "freeze": Grid.freeze, "thaw": Grid.thaw}
+BLOWS = {"kill": Grid.crash, "stop": stop, "start": Grid.start, "freeze": Grid.freeze, "thaw": Grid.thaw}
 
 
 class Teller:

@@ -125,6 +125,11 @@ class RunningNode:
             self._process.kill()
             self._process.wait(STOP_S)
 
+    def status(self) -> int:
+        """Wait until it has ended of itself; its exit status."""
+        assert self._process is not None
+        return self._process.wait(STOP_S)
+
     def freeze(self) -> None:
         os.kill(self.pid, signal.SIGSTOP)
 
@@ -169,6 +174,7 @@ class PrivateNetwork:
         self.network = folder / f"{name}.json"
         self.nodes: list[RunningNode] = []
         folder.mkdir(parents=True, exist_ok=True)
+        self.options: tuple[str, ...] = ()
         self._settling = settling
         (folder / "n0").mkdir(mode=0o700, exist_ok=True)
         listed = [] if settling is None else [sgnus_node_of(folder / "n0")]
@@ -192,8 +198,9 @@ class PrivateNetwork:
         added: list[RunningNode] = []
         for number in workers:
             node = RunningNode(self.folder / f"n{len(self.nodes)}", self.network, number, self.logs, program)
+            node.options = self.options
             if self._settling is not None and not self.nodes:
-                node.options = ("--settle", *self._settling)
+                node.options = ("--settle", *self._settling, *self.options)
             self.nodes.append(node)
             added.append(node)
             node.launch(known)

@@ -52,9 +52,19 @@ def answer_app(node: NodeCore, status: RoomJoinStatus, detail: str) -> None:
         node.app = None
 
 
+def _is_refused(node: NodeCore, token: int, microjob: int) -> bool:
+    """A node that stops gives no seat to apps."""
+    if node.own.is_stopping:
+        detail = "the node is stopping"
+        node.out.append(fx.AnswerApp(token, RoomJoinStatus.REFUSED, "", microjob, detail))
+    return node.own.is_stopping
+
+
 def app_joins(node: NodeCore, given: ins.AppJoins, now_ms: int) -> None:
     """An app wants this room: our pool gives way, since we sit in one room at a time."""
     room = node.room
+    if _is_refused(node, given.token, given.microjob):
+        return
     if (
         room is not None
         and room.seat.by_app
@@ -86,6 +96,8 @@ def app_hosts(node: NodeCore, given: ins.AppHosts, now_ms: int) -> None:
     The one that the app names comes first; where that has a room already, another will do.
     """
     room = node.room
+    if _is_refused(node, given.token, given.microjob or 0):
+        return
     here = (room.seat.job, room.seat.microjob) if room is not None else None
     if room is not None and room.seat.by_app and here == (given.job, given.microjob):
         _claim(node, room, given.token, now_ms)

@@ -25,6 +25,7 @@ from sgnus.messages.limits import (
     VOTE_REQUESTS_PENDING_MAX,
 )
 from sgnus.messages.v1.types import (
+    MemberLeft,
     OnHostChanged,
     OnPeerListChanged,
     Removal,
@@ -57,6 +58,14 @@ def watch_host(room: Room, now_ms: int) -> None:
         room.phase = Phase.MEMBER
     elif room.phase is Phase.MEMBER and now_ms >= stand_ms(room):
         stand(room, now_ms)
+
+
+def host_leaves(room: Room, sender: PeerId, left: MemberLeft, now_ms: int) -> None:
+    """The host hands over: no silence need be waited for. Of all others, the host's next list says that they left."""
+    if sender == room.host and left.leave.author == sender:
+        room.pulse.note_left(sender)
+        room.tell(f"host {sender[-6:]} leaves")
+        watch_host(room, now_ms)
 
 
 def next_epoch(room: Room) -> int:
@@ -170,7 +179,8 @@ def _claim_if_elected(room: Room, now_ms: int) -> None:
     failed = base.host
     members = tuple(member for member in base.list.members if member.peer != failed)
     silent_ms = min(DURATION_MS_MAX, max(0, now_ms - room.pulse.heard_ms.get(failed, now_ms)))
-    removal = Removal(peer=failed, reason=RemovalReason.HOST_FAILED, sub_blocks=(), silent_ms=silent_ms)
+    reason = RemovalReason.LEFT if room.pulse.has_left(failed) else RemovalReason.HOST_FAILED
+    removal = Removal(peer=failed, reason=reason, sub_blocks=(), silent_ms=silent_ms)
     first = rosters.successor(room.seat.pen, base, members, (removal,), ballot.epoch)
     claim = OnHostChanged(
         job=room.seat.job,

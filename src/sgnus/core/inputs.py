@@ -253,6 +253,11 @@ class RecordsChanged:
     records: Mapping[PeerId, int]
 
 
+@dataclass(frozen=True, slots=True)
+class Stopping:
+    """This node is told to stop: it leaves its room in order. A second time: at once."""
+
+
 Input = (
     JobChanged
     | RoomHeard
@@ -276,4 +281,5 @@ Input = (
     | AppLeaves
     | NeighboursChanged
     | RecordsChanged
+    | Stopping
 )

@@ -53,6 +53,10 @@ class Pace:
         """A sub-block took this long; the newest few count."""
         self.durations_ms = [*self.durations_ms[1 - LEASE_SAMPLES_MAX :], duration_ms]
 
+    def typical_ms(self) -> int | None:
+        """The median; None while too few are known."""
+        return self._median_ms() if len(self.durations_ms) >= LEASE_SAMPLES_MIN else None
+
     def may_prefetch(self) -> bool:
         """A second sub-block pays only where the way of a lease counts beside the work."""
         enough = len(self.durations_ms) >= LEASE_SAMPLES_MIN
@@ -95,7 +99,9 @@ class Returns:
 
 @dataclass(slots=True)
 class LeaseBoard:
-    """Leases of one room, as its host (or whoever may have to succeed it) knows them; `banned` get none."""
+    """Leases of one room, as its host (or whoever may have to succeed it) knows them; `banned` get none, nor do members
+    that are `leaving`.
+    """
 
     book: RecordBook
     pace: Pace
@@ -104,6 +110,7 @@ class LeaseBoard:
     strikes: dict[PeerId, list[int]] = field(default_factory=dict)
     returns: Returns = field(default_factory=Returns)
     banned: tuple[PeerId, ...] = ()
+    leaving: list[PeerId] = field(default_factory=list)
 
     def is_open(self, sub_block: int, now_ms: int) -> bool:
         """Somebody may be leased it now."""
@@ -196,6 +203,7 @@ class LeaseBoard:
         self.leases = [x for x in self.leases if x.member != member or (delivers and x.processed)]
         self.free.pop(member, None)
         self.strikes.pop(member, None)
+        self.leaving = [one for one in self.leaving if one != member]
 
     def shift(self, by_ms: int) -> None:
         """Deadlines stop while the publisher is away."""
@@ -235,6 +243,7 @@ def _taker(board: LeaseBoard, sub_block: int, members: Sequence[tuple[PeerId, in
         (peer in undone, len(board.running(peer)), position, peer, workers)
         for position, (peer, workers) in enumerate(members)
         if board.free.get(peer, 0) > 0
+        and peer not in board.leaving
         and _find(board.leases, sub_block, peer) is None
         and peer not in board.returns.abandoned.get(sub_block, ())
     ]

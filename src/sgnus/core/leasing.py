@@ -35,9 +35,22 @@ def take_back(room: Room, sender: PeerId, returned: LeaseReturned, now_ms: int) 
         return
     abandoned = returned.reason in (ReturnReason.ABANDONED, ReturnReason.TRAPPED)
     room.tell(f"{sender[-6:]} returns sub-block {returned.sub_block}: {returned.detail}")
-    room.board.note_returned(returned.sub_block, sender, now_ms, abandoned=abandoned)
+    if returned.reason is ReturnReason.LEAVING:
+        take_from_leaver(room, returned.sub_block, sender, now_ms)
+    else:
+        room.board.note_returned(returned.sub_block, sender, now_ms, abandoned=abandoned)
     ask_publisher(room, returned.detail)
     lease_out(room, now_ms)
+
+
+def take_from_leaver(room: Room, sub_block: int, member: PeerId, now_ms: int) -> None:
+    """A member stops, and says LEAVE when what is nearly done is done: it gets no lease any more, and what it gives back
+    waits for nothing, since nothing is wrong with it.
+    """
+    if member not in room.board.leaving:
+        room.board.leaving.append(member)
+    room.board.note_returned(sub_block, member, now_ms, abandoned=False)
+    room.board.returns.not_before_ms.pop(sub_block, None)
 
 
 def ask_publisher(room: Room, reason: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sgnus.core import effects as fx
 from sgnus.core import roster as rosters
 from sgnus.core.inputs import DeliveryEnded, SubBlockComputed, SubBlockFailed
-from sgnus.core.leasing import ask_publisher, lease_out
+from sgnus.core.leasing import ask_publisher, lease_out, take_from_leaver
 from sgnus.core.pen import Pen
 from sgnus.core.room import Phase, Room
 from sgnus.core.seating import announce_soon
@@ -74,6 +74,9 @@ def begin(room: Room, sender: PeerId, said: OnSubBlockProcessingStarted, now_ms:
         if said.sub_block in room.work.processed:
             return
         room.work.running.append(said.sub_block)
+        if room.work.leaves_ms is not None:
+            give_back(room, said.sub_block, "the node is stopping", now_ms)
+            return
         room.out.append(fx.Process(seat.job, seat.microjob, seat.instance, said.sub_block, seat.by_app))
 
 
@@ -109,23 +112,33 @@ def give_up(room: Room, _me: PeerId, failed: SubBlockFailed, now_ms: int) -> Non
     if failed.sub_block not in room.work.running:
         return
     room.work.running.remove(failed.sub_block)
-    seat = room.seat
     if room.phase is Phase.HOST:
         abandoned = failed.reason is not ReturnReason.INPUT_MISSING
-        room.board.note_returned(failed.sub_block, seat.me, now_ms, abandoned=abandoned)
+        room.board.note_returned(failed.sub_block, room.seat.me, now_ms, abandoned=abandoned)
         ask_publisher(room, failed.detail)
         lease_out(room, now_ms)
         return
-    room.say(
-        LeaseReturned(
-            instance=seat.instance,
-            epoch=room.roster.epoch,
-            sub_block=failed.sub_block,
-            reason=failed.reason,
-            detail=failed.detail[:256],
-        ),
-        (room.host,),
+    _return(room, failed.sub_block, failed.reason, failed.detail)
+
+
+def give_back(room: Room, sub_block: int, why: str, now_ms: int) -> None:
+    """This node stops: somebody else shall do what we have begun, and nobody is to blame."""
+    room.stop(sub_block)
+    if room.phase is Phase.HOST:
+        take_from_leaver(room, sub_block, room.seat.me, now_ms)
+    else:
+        _return(room, sub_block, ReturnReason.LEAVING, why)
+
+
+def _return(room: Room, sub_block: int, reason: ReturnReason, detail: str) -> None:
+    returned = LeaseReturned(
+        instance=room.seat.instance,
+        epoch=room.roster.epoch,
+        sub_block=sub_block,
+        reason=reason,
+        detail=detail[:256],
     )
+    room.say(returned, (room.host,))
 
 
 def delivered(room: Room, _me: PeerId, ended: DeliveryEnded, now_ms: int) -> None:

@@ -133,7 +133,8 @@ def move_on_if_complete(node: NodeCore, now_ms: int) -> bool:
     lobby = node.jobs.get(room.seat.job)
     if lobby is not None and lobby.facts.open and waits_for_members(node, room):
         return False
-    if lobby is None or room.seat.by_app or not lobby.facts.open or lobby.facts.paused:
+    is_last = room.seat.by_app or node.own.is_stopping
+    if lobby is None or is_last or not lobby.facts.open or lobby.facts.paused:
         _close(node, CloseReason.TAKEN, now_ms)
         return True
     lobby.finish(room.seat.instance, room.seat.microjob)
@@ -172,7 +173,7 @@ def follow(node: NodeCore, sender: PeerId, said: OnPeerListChanged, now_ms: int)
     node.room, room.out = None, []
     rounds.begin(node, room, now_ms)
     rounds.keep_left(node, room)
-    if room.seat.by_app:
+    if room.seat.by_app or node.own.is_stopping:
         send_leave(node, roster.instance, (sender,))
         node.app = None
         return

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from sgnus.core import app_seats, moving, room_table, rounds, seeking
+from sgnus.core import app_seats, departing, moving, room_table, rounds, seeking
 from sgnus.core import effects as fx
 from sgnus.core import inputs as ins
 from sgnus.core.admission import Standing
@@ -42,6 +42,8 @@ class Own:
     counter: int = 0
     refused: tuple[PeerId, ...] = ()
     """Who gets no seat here, whatever the job."""
+    is_stopping: bool = False
+    """Told to end: it takes no seat, and founds nothing."""
     standing: Standing = field(default_factory=Standing)
 
     def bans(self, facts: JobFacts) -> tuple[PeerId, ...]:
@@ -106,6 +108,7 @@ class NodeCore:
         """The one door. A PeerFault inside is the sender's: it becomes Blame, and nothing else of its message counts."""
         self._dispatch(given, now_ms)
         self._settle(now_ms)
+        departing.go_when_due(self, now_ms)
         if self.room is not None and self.room.phase is Phase.CLOSED:
             self._forget_room(now_ms)
         app_seats.answer_claims(self, now_ms)

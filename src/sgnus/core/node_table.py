@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from sgnus.core import app_seats, judging, moving, observing, rechecking, rounds, seeking
+from sgnus.core import app_seats, departing, judging, moving, observing, rechecking, rounds, seeking
 from sgnus.core import effects as fx
 from sgnus.core import inputs as ins
 from sgnus.core.admission import Standing
@@ -287,4 +287,5 @@ ROUTES: Final[dict[type, Callable[[Any, Any, int], None]]] = {
     ins.AppLeaves: app_seats.app_leaves,
     ins.NeighboursChanged: _neighbours,
     ins.RecordsChanged: _records,
+    ins.Stopping: departing.stop,
 }

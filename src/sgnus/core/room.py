@@ -59,8 +59,9 @@ class Seat:
 
 @dataclass(slots=True)
 class Work:
-    """What this member works on, and when it next speaks of itself. `going_ms`: when it last asked to be let go;
-    `is_complete_elsewhere`: our seat ended since all is held, as the host says, though we may not have heard it yet.
+    """What this member works on, and when it next speaks of itself. `going_ms`: when it last asked to be let go; `leaves_ms`:
+    this node stops, and leaves by then; `is_complete_elsewhere`: our seat ended since all is held, as the host says, though
+    we may not have heard it yet.
     """
 
     running: list[int] = field(default_factory=list)
@@ -68,10 +69,13 @@ class Work:
     beat_ms: int = 0
     asked_ms: int = 0
     going_ms: int | None = None
+    leaves_ms: int | None = None
     is_complete_elsewhere: bool = False
 
     def free(self, workers: int) -> int:
         """Leases that it can take now: one a worker, and one beyond so that a worker need not wait."""
+        if self.leaves_ms is not None:
+            return 0
         return max(0, workers + 1 - len(self.running)) if workers else 0
 
 

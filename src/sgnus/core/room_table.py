@@ -69,6 +69,11 @@ def _lost(room: Room, peer: PeerId, _said: PeerLost, now_ms: int) -> None:
             leasing.pause_or_resume(room, now_ms)
 
 
+def _let_go(room: Room, sender: PeerId, left: MemberLeft, now_ms: int) -> None:
+    seating.let_go(room, sender, left, now_ms)
+    leasing.lease_out(room, now_ms)
+
+
 def _tick_member(room: Room, _me: PeerId, _tick: Tick, now_ms: int) -> None:
     membership.beat(room, now_ms)
     election.watch_host(room, now_ms)
@@ -103,6 +108,7 @@ _MEMBER: Final[dict[type, Handler]] = {
     OnPeerListChanged: membership.take_list,
     OnSubBlockProcessingStarted: membership.begin,
     VoteRequest: election.consider,
+    MemberLeft: election.host_leaves,
     PublisherView: membership.take_view,
     Tick: _tick_member,
 }
@@ -111,7 +117,7 @@ _HOST: Final[dict[type, Handler]] = {
     SeatAsked: seating.ask_seat,
     LeaseRequest: leasing.take_request,
     LeaseReturned: leasing.take_back,
-    MemberLeft: seating.let_go,
+    MemberLeft: _let_go,
     PublisherView: _view_as_host,
     RoomHeard: seating.hear_rival,
     Tick: _tick_host,
@@ -131,7 +137,6 @@ IGNORED: Final[dict[tuple[Phase, type], str]] = {
         for phase in (MEMBER, STANDING)
         for kind in (SeatAsked, LeaseRequest, LeaseReturned, RoomHeard)
     },
-    **{(phase, MemberLeft): "the host's next list says it" for phase in (MEMBER, STANDING)},
     (MEMBER, VoteGiven): "the election that it answers is over",
     (HOST, VoteGiven): "the election that it answers is won",
     (HOST, VoteRequest): "the host hears itself, so it gives no vote",
@@ -160,6 +165,7 @@ def wake_ms(room: Room, now_ms: int) -> int | None:
     if room.phase is CLOSED:
         return None
     moments = [room.work.beat_ms]
+    moments += [room.work.leaves_ms] if room.work.leaves_ms is not None else []
     if room.phase is HOST:
         moments += _host_moments(room, now_ms)
     else:

@@ -45,6 +45,8 @@ def is_seeking(node: NodeCore) -> bool:
     """Whether there is reason to look again by ourselves after `SEEK_MS`."""
     if node.search.pending is not None:
         return True
+    if node.own.is_stopping:
+        return False
     if node.app is not None or not node.own.workers:
         return False
     if node.room is None:
@@ -83,7 +85,7 @@ def seek(node: NodeCore, now_ms: int) -> None:
             node.search.seek_ms = node.search.pending.until_ms
             return
         _give_up_pending(node, now_ms)
-    if node.app is not None or not node.own.workers or now_ms < node.search.seek_ms:
+    if node.app is not None or not node.own.workers or now_ms < node.search.seek_ms or node.own.is_stopping:
         return
     node.search.seek_ms = now_ms + SEEK_MS
     if node.room is None:

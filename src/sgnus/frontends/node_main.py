@@ -18,8 +18,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from sgnus.frontends.logs import FORMATS, log_to_stderr
 from sgnus.frontends.shares import permille
-from sgnus.messages.errors import UserFault, WorldFault
+from sgnus.messages.errors import SgnusError, UserFault, WorldFault
 from sgnus.messages.limits import RECHECK_PERMILLE_DEFAULT, SETTLE_GRACE_MS
 
 # Objects made between two collections, and how many of a generation make one of the next: a sub-block makes thousands.
@@ -35,30 +36,40 @@ def main(arguments: Sequence[str] | None = None) -> int:
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     # Our children are begun anew, never forked: gRPC's handlers for forks have nothing to do here, and can fail.
     os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
-    level = logging.DEBUG if options.verbose else logging.WARNING
-    logging.basicConfig(level=level, format="%(asctime)s %(name)s %(message)s", stream=sys.stderr)
+    log_to_stderr(options.log_format, verbose=options.verbose)
     try:
         asyncio.run(_run(options))
     except UserFault as fault:
-        sys.stderr.write(f"{fault}\n")
+        _say(fault, options.log_format)
         return 2
     except WorldFault as fault:
-        sys.stderr.write(f"{fault}\n")
+        _say(fault, options.log_format)
         return 1
     except KeyboardInterrupt:
         return 0
     return 0
 
 
+def _say(fault: SgnusError, form: str) -> None:
+    """The last sentence; for programs it is a record as any other."""
+    if form == "json":
+        logging.getLogger("sgnus.node").critical("%s", fault)
+    else:
+        sys.stderr.write(f"{fault}\n")
+
+
 async def _run(options: argparse.Namespace) -> None:
     from sgnus.frontends.service.local import LocalService
+    from sgnus.frontends.service.probes import Probes
     from sgnus.runtime.api import NodeApi
+    from sgnus.runtime.figures import Figures
+    from sgnus.runtime.health import Health
     from sgnus.runtime.node import Node, NodeOptions
 
-    stop = asyncio.Event()
+    stop, hurry = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
     for signal_number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(signal_number, stop.set)
+        loop.add_signal_handler(signal_number, _note_signal, stop, hurry)
     node = Node(
         NodeOptions(
             home=options.home,
@@ -78,7 +89,11 @@ async def _run(options: argparse.Namespace) -> None:
     parts = await node.start()
     try:
         service = LocalService(
-            NodeApi(parts), options.home, http_port=options.http_port, notices=parts.notices
+            NodeApi(parts),
+            options.home,
+            http_port=options.http_port,
+            notices=parts.notices,
+            probes=Probes(Health(parts), Figures(parts)),
         )
         try:
             where = await service.start()
@@ -95,10 +110,16 @@ async def _run(options: argparse.Namespace) -> None:
             sys.stdout.write(json.dumps(ready) + "\n")
             sys.stdout.flush()
             await stop.wait()
+            await node.depart(hurry)
         finally:
             await service.stop()
     finally:
         await node.stop()
+
+
+def _note_signal(stop: asyncio.Event, hurry: asyncio.Event) -> None:
+    """The first asks to stop in order, a second one not to wait for that."""
+    (hurry if stop.is_set() else stop).set()
 
 
 def _spare_collector() -> None:
@@ -136,6 +157,7 @@ def _parser() -> argparse.ArgumentParser:
         help="run so much of what others deliver for our jobs again, such as 1%% or 0.005 (0: none)",
     )
     parser.add_argument("--verbose", action="store_true", help="log more")
+    parser.add_argument("--log-format", choices=FORMATS, default="text", help="how to log to standard error")
     return parser
 
 

@@ -73,7 +73,14 @@ CHUNK_MS_MIN: Final = 2_000
 CHUNK_MS_MAX: Final = 60_000
 CHUNK_DEADLINE_FACTOR: Final = 3
 
+# Leaving on purpose (docs/protocol/room.md): what is nearly done is finished, and the whole of it is bounded.
+FINISH_MS_MAX: Final = 1_000
+DEPARTURE_MS_MAX: Final = 10_000
+LAST_WRITES_MS_MAX: Final = 2_000
+
 INBOX_ITEMS_MAX: Final = 16_384
+# What a probe of the node waits for its disk and its sandbox (docs/operating.md)
+PROBE_ANSWER_MS_MAX: Final = 2_000
 
 LEASE_MS_MIN: Final = 2_000
 LEASE_MEDIAN_FACTOR: Final = 3

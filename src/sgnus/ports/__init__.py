@@ -18,10 +18,11 @@ from sgnus.messages.v1.types import (
     ReadBranchReply,
     ReadBranchRequest,
     ReadChunksRequest,
-    ReconcileStep,
     SignedEnvelope,
     WriteOutputsReply,
 )
+from sgnus.ports.duplex import Duplex as Duplex
+from sgnus.ports.listening import Listening
 from sgnus.ports.settlement import Settlement, SettlementService
 
 
@@ -52,7 +53,7 @@ class NeighbourLost:
 GossipEvent = GossipReceived | NeighbourConnected | NeighbourLost
 
 
-class Gossip(Protocol):
+class Gossip(Listening, Protocol):
     """Publish/subscribe among peers. Callbacks run on the asyncio loop that called `start`; none of the plain methods blocks."""
 
     async def start(self, deliver: Callable[[GossipEvent], bool]) -> Sequence[str]:
@@ -113,15 +114,6 @@ PeerEvent = PeerConnected | PeerLost | PeerSent | PeerRefused
 Piece = bytes | memoryview
 
 
-class Duplex(Protocol):
-    """Both directions of one reconciliation, the same for caller and callee."""
-
-    async def send(self, step: ReconcileStep) -> None: ...
-
-    async def receive(self) -> ReconcileStep | None:
-        """The next step of the other side; None when it has ended."""
-
-
 class PeerService(Protocol):
     """What this node does for its peers; the runtime implements it. PeerFault refuses a call with its sentence."""
 
@@ -167,7 +159,7 @@ class PeerCalls(Protocol):
     ) -> ExchangeAddressesReply: ...
 
 
-class Peers(Protocol):
+class Peers(Listening, Protocol):
     """Direct, mutually authenticated links: one stream per pair, and calls. None of the plain methods blocks.
 
     For each peer, PeerConnected and PeerLost alternate, but for the PeerLost of each failed attempt to connect.

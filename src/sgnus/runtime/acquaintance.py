@@ -41,13 +41,13 @@ class Acquaintance:
         # Its peer signed them, but what they say is a stranger's word: any text, or a place in another peer's name.
         own = [each for each in record.multiaddrs if each.endswith(f"/p2p/{record.peer}")]
         if len(own) < len(record.multiaddrs):
-            LOG.info("%s tells an address that is not its own", record.peer)
+            LOG.info("%s tells an address that is not its own", record.peer, extra={"peer": record.peer})
         # A record holds as many as the dialler keeps. It tries the newest first, and the peer named its best one first.
         for multiaddr in reversed(own):
             try:
                 self._gossip.connect(multiaddr)
             except UserFault as fault:
-                LOG.info("%s: %s", record.peer, fault)
+                LOG.info("%s: %s", record.peer, fault, extra={"peer": record.peer})
 
     def tell(self, own: SignedEnvelope | None) -> None:
         """Our own address record, to all."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 from sgnus.adapters.processors.pool import ProcessorPool
 from sgnus.ports import Gossip, Peers, Store
@@ -18,3 +19,5 @@ class Drivers:
     store: Store
     database: Database
     pool: ProcessorPool | None
+    counters: Mapping[str, Callable[[], Mapping[str, int]]] = field(default_factory=dict)
+    """What the drivers of the network count, by driver: name -> count, of fixed names."""

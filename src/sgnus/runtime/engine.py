@@ -27,6 +27,7 @@ from sgnus.core.inputs import (
 from sgnus.core.node import NodeCore
 from sgnus.messages.errors import WorldFault
 from sgnus.messages.limits import INBOX_ITEMS_MAX
+from sgnus.runtime.tally import Tally
 
 LOG: Final = logging.getLogger("sgnus.engine")
 BATCH_INPUTS_MAX: Final = 256
@@ -52,10 +53,13 @@ class Engine:
     def __init__(self, core: NodeCore, persist: Persist, perform: Perform) -> None:
         self.core = core
         self.dropped = 0
+        self.tally = Tally()
         self._persist = persist
         self._perform = perform
         self._inbox: deque[Input] = deque()
         self._wake = asyncio.Event()
+        self.stepped = asyncio.Event()
+        """Set when the next batch has been handled and its effects performed; another one stands here then."""
         self._timer: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -73,6 +77,11 @@ class Engine:
         self._inbox.append(given)
         self._wake.set()
         return True
+
+    @property
+    def is_running(self) -> bool:
+        """Whether inputs that are put are also taken."""
+        return self._task is not None and not self._task.done()
 
     def waiting(self) -> tuple[Input, ...]:
         """What the core has not been given yet, the oldest first."""
@@ -97,6 +106,8 @@ class Engine:
             except Exception:
                 # A bug or a full disk: the node goes on without this batch, and its log keeps the story.
                 LOG.exception("a batch of inputs failed")
+            self.stepped.set()
+            self.stepped = asyncio.Event()
 
     async def _step(self) -> None:
         effects: list[fx.Effect] = []
@@ -104,6 +115,8 @@ class Engine:
             effects += self._handle(self._inbox.popleft())
         if self._inbox:
             self._wake.set()
+        for effect in effects:
+            self.tally.gave(effect)
         durable = [effect for effect in effects if isinstance(effect, fx.Persist)]
         if durable:
             await self._commit(durable)
@@ -114,6 +127,7 @@ class Engine:
 
     def _handle(self, given: Input) -> list[fx.Effect]:
         """A bug in the core ends our seat in the room, not the node; the log keeps the story."""
+        self.tally.took(given)
         try:
             return self.core.handle(given, self.now_ms())
         except Exception:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections import deque
 from collections.abc import AsyncIterator
@@ -20,6 +21,7 @@ from sgnus.messages.v1.types import (
     StreamEventsReply,
 )
 
+LOG: Final = logging.getLogger("sgnus.room")
 EVENTS_PER_JOB_MAX: Final = 10_000
 JOBS_MAX: Final = 1_000
 RECENT_MAX: Final = 4
@@ -55,6 +57,7 @@ class EventHub:
         """Keep what an effect tells, if it tells anything."""
         if isinstance(effect, fx.Told):
             self.note(effect.job, effect.line)
+            LOG.info("%s", effect.line, extra={"job": effect.job})
             return
         event, line = _event_of(effect)
         if event is not None:
@@ -66,6 +69,8 @@ class EventHub:
             log.events.append(event)
             log.counted += 1
             self.note(job, line)
+            about = {"job": event.job, "microjob": event.microjob, "room": event.instance}
+            LOG.info("%s", line, extra=about)
 
     def note(self, job: BlockId, line: str) -> None:
         """A line of the story, with the time since this node started."""

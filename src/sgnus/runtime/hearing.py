@@ -179,4 +179,4 @@ class Hearing:
     def blame(self, peer: PeerId, reason: str) -> None:
         """Count what a peer did wrong."""
         self.faults["messages refused"] += 1
-        LOG.info("%s: %s", peer, reason)
+        LOG.info("%s: %s", peer, reason, extra={"peer": peer})

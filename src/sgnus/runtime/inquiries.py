@@ -113,7 +113,7 @@ class Inquiries:
             Finding.FALSE: f"{one.author} is refused here: its accusation of {one.accused} is false",
             Finding.UNDECIDED: f"the accusation of {one.accused} by {one.author} has no effect",
         }
-        LOG.warning("%s, in job %s: %s", said[trial.finding], one.job, trial.why)
+        LOG.warning("%s, in job %s: %s", said[trial.finding], one.job, trial.why, extra={"job": one.job})
         self.inquiry.end(one, trial.finding, _now_ms(), unix_ms(), cost_ms=trial.cost_ms)
         self._tell()
 

@@ -85,12 +85,12 @@ class JobWatch:
         try:
             await self.look(job)
         except PeerFault as fault:
-            LOG.info("job %s cannot be: %s", job, fault)
+            LOG.info("job %s cannot be: %s", job, fault, extra={"job": job})
         except WorldFault as fault:
-            LOG.info("job %s: %s", job, fault)
+            LOG.info("job %s: %s", job, fault, extra={"job": job})
             asyncio.get_running_loop().call_later(RETRY_S, self.changed, job)
         except Exception:
-            LOG.exception("job %s could not be looked at", job)
+            LOG.exception("job %s could not be looked at", job, extra={"job": job})
 
     async def look(self, block_id: BlockId) -> Job | None:
         """Read the fold of a job and tell the core, if it is one that we take part in. Faults: PeerFault, WorldFault."""

@@ -144,6 +144,10 @@ class JobBook:
     def get(self, job: BlockId) -> Job | None:
         return self._jobs.get(job)
 
+    def all_own(self) -> list[Job]:
+        """The jobs of ours that this node has looked at, expired ones aside."""
+        return [job for job in self._jobs.values() if job.files is not None]
+
     def own(self, job: BlockId) -> Job:
         """A job of ours with its files. PeerFault (for who asked) if it is not ours."""
         known = self._jobs.get(job)

@@ -134,7 +134,7 @@ class Meeting:
                 async with calls.reconcile(peer) as duplex:
                     await self._parts.drivers.database.reconcile(steps_of(duplex), duplex.send, peer)
         except (PeerFault, WorldFault, TimeoutError) as fault:
-            LOG.info("meeting %s: %s", peer, fault)
+            LOG.info("meeting %s: %s", peer, fault, extra={"peer": peer})
             partner.failed(asyncio.get_running_loop().time())
         else:
             partner.met()

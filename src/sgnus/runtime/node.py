@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -27,6 +28,7 @@ from sgnus.runtime.apps import Apps
 from sgnus.runtime.background import Background
 from sgnus.runtime.clearing import Clearing, settling_of
 from sgnus.runtime.database import Database
+from sgnus.runtime.departing import depart
 from sgnus.runtime.drivers import Drivers
 from sgnus.runtime.engine import Engine
 from sgnus.runtime.events import EventHub
@@ -95,6 +97,8 @@ class NodeParts:
     background: Background
     notices: Sequence[str]
     """What the operator must read: what was amiss at the start, and what became of it."""
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set as soon as the node was told to end: it takes nothing new then."""
 
     @property
     def core(self) -> NodeCore:
@@ -122,11 +126,17 @@ class Node:
             await self.stop()
             raise
 
+    async def depart(self, hurry: asyncio.Event | None = None) -> None:
+        """Before `stop`: leave in order, and end what others wait for, within a bound. `hurry`: leave, and no more."""
+        if self._parts is not None:
+            await depart(self._parts, hurry or asyncio.Event())
+
     async def stop(self) -> None:
-        """Leave the rooms, stop what runs, close what is open."""
+        """Stop what runs, close what is open. Without `depart` before it, to others this is a crash."""
         parts, self._parts = self._parts, None
         if parts is not None:
             drivers = parts.drivers
+            parts.stopping.set()
             await parts.background.stop()
             await parts.engine.stop()
             await drivers.gossip.stop()
@@ -304,7 +314,8 @@ def _drivers(
     )
     peers = GrpcPeers(Self(identity=identity, network=NetworkId(network.id), boot=unix_ms()))
     pool = ProcessorPool(options.workers) if options.workers else None
-    return Drivers(gossip, peers, store, database, pool)
+    counters = {"gossip": gossip.counters, "peers": lambda: peers.counters}
+    return Drivers(gossip, peers, store, database, pool, counters)
 
 
 def _unaddressed(pen: EnvelopePen) -> SignedEnvelope:

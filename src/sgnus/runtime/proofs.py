@@ -81,7 +81,8 @@ class Proofs:
             try:
                 digests = await self._worker.digests(job, asked.instance, asked.chunks)
             except (InputMissing, PeerFault, OurFault, WorldFault) as fault:
-                LOG.warning("chunks %s cannot be run again: %s", list(asked.chunks[:8]), fault)
+                about = {"job": asked.job, "microjob": asked.microjob, "room": asked.instance}
+                LOG.warning("chunks %s cannot be run again: %s", list(asked.chunks[:8]), fault, extra=about)
         self._put(Reexecuted(asked.instance, asked.chunks, digests))
 
     async def _accuse(self, asked: fx.Accuse) -> None:
@@ -98,7 +99,8 @@ class Proofs:
         try:
             await self._submit(EntryKind.FRAUD, asked.job, FraudBody(accused=asked.accused, proof=data))
         except (UserFault, OurFault) as fault:
-            LOG.warning("the proof against %s is not published: %s", asked.accused, fault)
+            about = {"job": asked.job, "peer": asked.accused}
+            LOG.warning("the proof against %s is not published: %s", asked.accused, fault, extra=about)
 
     async def _proof(self, asked: fx.Accuse, job: Job, terms: Terms) -> FraudProof:
         """With all that its check needs; where we do not publish the job, without the input."""

@@ -51,7 +51,10 @@ class Rechecks:
     def run(self, asked: fx.Recheck) -> None:
         """Start; ends in Rechecked."""
         if self._waiting >= RECHECKS_WAITING_MAX:
-            LOG.warning("too many results wait to be run again: one of %s is left out", asked.job)
+            about = {"job": asked.job}
+            LOG.warning(
+                "too many results wait to be run again: one of %s is left out", asked.job, extra=about
+            )
             self._put(Rechecked(asked.job, asked.microjob, asked.sub_block, asked.chunks, None))
             return
         self._waiting += 1
@@ -65,7 +68,8 @@ class Rechecks:
                 if job is not None and job.files is not None:
                     digests = await self._worker.digests(job, BENCH, asked.chunks)
         except (PeerFault, OurFault, WorldFault) as fault:
-            LOG.warning("chunks %s cannot be run again: %s", list(asked.chunks[:8]), fault)
+            about = {"job": asked.job, "microjob": asked.microjob}
+            LOG.warning("chunks %s cannot be run again: %s", list(asked.chunks[:8]), fault, extra=about)
         finally:
             self._waiting -= 1
         self._put(Rechecked(asked.job, asked.microjob, asked.sub_block, asked.chunks, digests))

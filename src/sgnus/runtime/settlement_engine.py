@@ -121,7 +121,8 @@ class SettlementEngine:
                 except UserFault as fault:
                     LOG.warning("a microjob of %s is not settled: %s", effect.job, fault)
             case fx.Accuse():
-                LOG.warning("%s signed a false digest of chunk %s", effect.accused, effect.chunk)
+                about = {"job": effect.job, "microjob": effect.microjob, "peer": effect.accused}
+                LOG.warning("%s signed a false digest of chunk %s", effect.accused, effect.chunk, extra=about)
                 self._parts.accuse(effect)
             case ev.Answer():
                 self._answers[effect.token] = effect

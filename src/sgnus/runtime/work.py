@@ -204,6 +204,13 @@ class Hands:
         )
         return root, opening
 
+    async def finish(self, ms_max: int) -> None:
+        """Let what was begun beside the leases end: entries and proofs on their way to the disk, deliveries."""
+        leased = self._running.values()
+        others = [task for task in self._tasks if task not in leased]
+        if others:
+            await asyncio.wait(others, timeout=ms_max / 1000)
+
     async def close(self) -> None:
         """Cancel all and wait for it."""
         tasks = list(self._tasks)
@@ -246,7 +253,7 @@ class Hands:
 
     def _fail(self, asked: fx.Process, reason: ReturnReason, detail: str) -> None:
         self._running.pop((asked.instance, asked.sub_block), None)
-        LOG.warning("sub-block %s/%s: %s", asked.microjob, asked.sub_block, detail)
+        LOG.warning("sub-block %s/%s: %s", asked.microjob, asked.sub_block, detail, extra=_about(asked))
         self._put(SubBlockFailed(asked.instance, asked.sub_block, reason, detail))
 
 
@@ -280,10 +287,16 @@ class Deliveries:
                     reply = await self._calls.write_outputs(asked.publisher, header, _pieces(kept.outputs))
                 held = reply.held
                 if held is None:
-                    LOG.warning("the publisher refuses sub-block %s: %s", asked.sub_block, reply.refused)
+                    said = "the publisher refuses sub-block %s: %s"
+                    LOG.warning(said, asked.sub_block, reply.refused, extra=_about(asked))
             except (PeerFault, WorldFault) as fault:
-                LOG.warning("sub-block %s is not delivered: %s", asked.sub_block, fault)
+                LOG.warning("sub-block %s is not delivered: %s", asked.sub_block, fault, extra=_about(asked))
         self._put(DeliveryEnded(asked.instance, asked.sub_block, held))
+
+
+def _about(asked: fx.Process | fx.Deliver) -> dict[str, object]:
+    """What a record of the log is about."""
+    return {"job": asked.job, "microjob": asked.microjob, "room": asked.instance}
 
 
 async def _pieces(outputs: Sequence[bytes]) -> AsyncIterator[Piece]:

@@ -6,6 +6,7 @@ import random
 
 from sgnus.sim.grid import Grid
 from sgnus.sim.peer import Peer
+from sgnus.sim.stopping import stop
 
 POISON_ALWAYS = 1_000
 
@@ -13,7 +14,7 @@ POISON_ALWAYS = 1_000
 def plan(grid: Grid) -> None:
     """Put this seed's faults on the agenda, and the calm after them."""
     setting, dice = grid.setting, random.Random(grid.setting.seed ^ 0xFA17)
-    wanted = [name for name in setting.faults if dice.randrange(100) < 60]
+    wanted = [name for name in setting.faults if name != "stop" and dice.randrange(100) < 60]
     if "delay" in wanted:
         grid.weather.delay_ms_max = dice.choice((20, 80, 250))
         grid.weather.gossip_ms_max = dice.choice((100, 400, 1_500))
@@ -29,7 +30,18 @@ def plan(grid: Grid) -> None:
             place = divmod(dice.randrange(setting.sub_blocks), 10)
             grid.steps.plane.poisoned[place] = dice.choice((1, 2, POISON_ALWAYS))
     _plan_blows(grid, wanted, dice)
+    if "stop" in setting.faults:
+        _plan_stops(grid)
     grid.agenda.after(setting.faults_ms, _calm, grid)
+
+
+def _plan_stops(grid: Grid) -> None:
+    """Of dice of their own, so that what else a seed does stays as it is."""
+    dice = random.Random(grid.setting.seed ^ 0x5709)
+    for _ in range(dice.choice((0, 1, 2, 4))):
+        at_ms = min(grid.setting.faults_ms - 1_000, int(dice.expovariate(1 / 2_000)) + 50)
+        peer = dice.choice(list(grid.peers.values()))
+        grid.agenda.after(at_ms, stop, grid, peer, dice.choice((200, 3_000, 8_000)))
 
 
 def _plan_blows(grid: Grid, wanted: list[str], dice: random.Random) -> None:

@@ -7,7 +7,19 @@ from dataclasses import dataclass
 from sgnus.messages.limits import PROVED_MEMBERS_MIN
 from sgnus.messages.v1.types import Verify
 
-FAULTS = ("delay", "loss", "duplicate", "break", "crash", "publisher", "part", "pause", "slow", "abandon")
+FAULTS = (
+    "delay",
+    "loss",
+    "duplicate",
+    "break",
+    "crash",
+    "publisher",
+    "part",
+    "pause",
+    "slow",
+    "abandon",
+    "stop",
+)
 PEERS_MIN, PEERS_MAX = 2, 64
 
 

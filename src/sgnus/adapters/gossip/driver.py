@@ -94,6 +94,11 @@ class Libp2pGossip:
     def neighbours(self) -> Sequence[PeerId]:
         return tuple(self._neighbours)
 
+    @property
+    def is_listening(self) -> bool:
+        """See `Gossip`."""
+        return self._thread is not None and self._thread.is_listening
+
     def counters(self) -> Mapping[str, int]:
         """What was received, sent, refused and dropped so far."""
         return self._counters.snapshot()

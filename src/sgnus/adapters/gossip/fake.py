@@ -33,6 +33,9 @@ class FakeGossipHub:
         self._nodes.pop(peer, None)
         self._links.pop(peer, None)
 
+    def is_there(self, node: FakeGossip) -> bool:
+        return self._nodes.get(node.peer_id) is node
+
     def link(self, one: PeerId, other: PeerId) -> None:
         """Connect two nodes, when both are there."""
         if other not in self._nodes or other in self._links[one] or one == other:
@@ -120,6 +123,10 @@ class FakeGossip:
 
     def neighbours(self) -> Sequence[PeerId]:
         return self._hub.neighbours(self.peer_id)
+
+    @property
+    def is_listening(self) -> bool:
+        return self._hub.is_there(self)
 
     def counters(self) -> Mapping[str, int]:
         return self._counters.snapshot()

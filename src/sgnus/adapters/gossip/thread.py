@@ -47,6 +47,11 @@ class GossipThread:
         self._ended = asyncio.Event()
         self._thread = threading.Thread(target=self._run, name="gossip", daemon=True)
 
+    @property
+    def is_listening(self) -> bool:
+        """Whether the node stands: it was started, and the thread has not ended."""
+        return self._started.done() and not self._ended.is_set()
+
     async def start(self) -> Sequence[str]:
         """Our full multiaddrs, once the node listens."""
         self._thread.start()

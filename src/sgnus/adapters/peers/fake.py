@@ -315,6 +315,11 @@ class FakePeers:
         """See `Peers`."""
         return list(self.streams.lines)
 
+    @property
+    def is_listening(self) -> bool:
+        """See `Peers`."""
+        return self._hub.node(self.peer) is self
+
     async def stop(self) -> None:
         """See `Peers`."""
         self.streams.unwant_all()

@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final
 
 import grpc
@@ -78,7 +79,7 @@ class GrpcPeers:
                 events=self._events,
                 dial=Caller(self._directory, self._greeting, self._leaf).dial,
                 is_reachable=lambda peer: bool(self._directory.endpoints(peer)),
-                count=self._count,
+                count=partial(_count, self._counts),
             )
         )
         self._server: grpc.aio.Server | None = None
@@ -93,9 +94,9 @@ class GrpcPeers:
         settlement: SettlementService | None = None,
     ) -> Endpoint:
         """See `Peers`."""
-        own = self._own
-        callee = Callee(self._greeting, self._pairs, self._events, self._count)
-        gate = Gate(self._directory, self._count)
+        own, count = self._own, partial(_count, self._counts)
+        callee = Callee(self._greeting, self._pairs, self._events, count)
+        gate = Gate(self._directory, count)
         server = grpc.aio.server(options=SERVER, maximum_concurrent_rpcs=PEER_CALLS_MAX)
         calls = PeerServer(service, gate, own.budget, callee.serve)
         server.add_generic_rpc_handlers((calls.handlers(),))
@@ -177,6 +178,11 @@ class GrpcPeers:
         """See `Peers`."""
         return self._pairs.connected()
 
+    @property
+    def is_listening(self) -> bool:
+        """See `Peers`."""
+        return self._server is not None
+
     async def stop(self) -> None:
         """See `Peers`. Bounded, whatever the other sides do."""
         await self._pairs.stop(LINGER_MS_MAX / 1000)
@@ -189,8 +195,9 @@ class GrpcPeers:
                     await server.stop(0)
         self._events.stop()
 
-    def _count(self, what: str) -> None:
-        self._counts[what] += 1
+
+def _count(counts: Counter[str], what: str) -> None:
+    counts[what] += 1
 
 
 def _credentials(directory: Directory, leaf: Leaf, own: PeerId) -> grpc.ServerCredentials:

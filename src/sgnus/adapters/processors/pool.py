@@ -19,6 +19,8 @@ BATCH_BYTES_TYPICAL: Final = 32 * 1024 * 1024
 """Chunks go to a child in groups of about this many bytes, in and out together; a sub-block is far below."""
 GRACE_MS: Final = 2_000
 """The child stops a chunk by itself when its time is up; so much later its parent kills it."""
+NO_CHILD: Final = "child"
+"""What `hardening` names when no child could be started; the next call tries again."""
 
 
 class ProcessorPool:
@@ -88,7 +90,7 @@ class ProcessorPool:
 
     async def hardening(self) -> dict[str, str]:
         """What holds the children in: step -> "on" or "off: reason". Starts a child if none has told yet."""
-        if not self._hardening:
+        if not self._hardening or NO_CHILD in self._hardening:
             await self._begin_child()
         return dict(self._hardening)
 
@@ -112,7 +114,7 @@ class ProcessorPool:
                 await child.ready()
             except ChildLost as lost:
                 self._drop(child)
-                self._hardening = {"child": f"off: {lost}"}
+                self._hardening = {NO_CHILD: f"off: {lost}"}
                 return
             except BaseException:
                 self._drop(child)

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
+from sgnus.frontends.logs import FORMATS
 from sgnus.frontends.shares import share
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -94,6 +95,9 @@ def node_options(command: Command) -> Command:
             help="Port for peers' gRPC. [default: as last time, or one of 20000 to 32000]",
         ),
         click.option(
+            "--http-port", type=port, help="Port of the local HTTP service, and of /health. [default: any]"
+        ),
+        click.option(
             "--port", type=port, help="Port for gossip. [default: as last time, or one of 20000 to 32000]"
         ),
         click.option("--announce", metavar="HOST", help="Host to tell peers. [default: all of --listen]"),
@@ -106,6 +110,12 @@ def node_options(command: Command) -> Command:
             type=Share(has_none=True),
             metavar="SHARE",
             help="Run so much of what others deliver for this node's jobs again, in secret; 0 turns it off. [default: 1%]",
+        ),
+        click.option("--verbose", is_flag=True, help="Log all that happens, not warnings alone."),
+        click.option(
+            "--log-format",
+            type=click.Choice(FORMATS),
+            help="Log sentences, or one JSON object a line. [default: text]",
         ),
         click.option("--network", metavar="FILE", help="Network file. [default: the home's own]"),
     ):

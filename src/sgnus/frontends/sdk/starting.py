@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import signal
 import subprocess
@@ -80,7 +81,15 @@ def _last_line(home: Home, start: int) -> str:
         log.seek(max(start, log.seek(0, os.SEEK_END) - LOG_TAIL_BYTES))
         lines = log.read().decode(errors="replace").split("\n")
     spoken = [line.strip() for line in lines if line.strip()]
-    return spoken[-1] if spoken else ""
+    return _sentence(spoken[-1]) if spoken else ""
+
+
+def _sentence(line: str) -> str:
+    """What a line of the log says, whichever form it has."""
+    try:
+        return str(json.loads(line)["message"])
+    except (ValueError, TypeError, KeyError):
+        return line
 
 
 def stop_node(home: Home, wait_s: float = STOP_S_MAX) -> bool:

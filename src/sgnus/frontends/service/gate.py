@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from sgnus.frontends.service.bounds import CALLS_AT_ONCE_MAX
 from sgnus.frontends.service.faults import Refusal
+from sgnus.frontends.service.probes import PROBE_PATHS
 
 HOSTS: Final = ("127.0.0.1", "localhost", "[::1]")
 HEADERS: Final = (
@@ -71,7 +72,7 @@ class Gate:
                 "The token is missing or wrong: send `Authorization: Bearer` and the text of the file `token` in the home.",
                 {"WWW-Authenticate": 'Bearer realm="sgnus"'},
             )
-        if self._open_calls >= CALLS_AT_ONCE_MAX:
+        if self._open_calls >= CALLS_AT_ONCE_MAX and path not in PROBE_PATHS:
             return Refusal(503, "UNAVAILABLE", f"{CALLS_AT_ONCE_MAX} calls are under way: try again later.")
         return None
 

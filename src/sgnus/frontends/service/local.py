@@ -22,6 +22,7 @@ from sgnus.frontends.service.places import (
     remove_service,
     write_service,
 )
+from sgnus.frontends.service.probes import Probes
 from sgnus.frontends.service.routes import PUBLIC_PATHS, application
 from sgnus.frontends.service.rpc import loopback_server, socket_server
 from sgnus.messages.errors import UserFault, WorldFault
@@ -41,11 +42,12 @@ class LocalService:
         http_port: int = 0,
         grpc_port: int = 0,
         notices: Sequence[str] = (),
+        probes: Probes | None = None,
     ) -> None:
         self._api = api
+        self._app = application(api, probes)
         self._home = home
-        self._http_port = http_port
-        self._grpc_port = grpc_port
+        self._ports = (http_port, grpc_port)
         self._notices = tuple(notices)
         self._rpc_servers: list[grpc.aio.Server] = []
         self._web: _WebServer | None = None
@@ -75,20 +77,21 @@ class LocalService:
         make_home(self._home)
         path = free_socket_path(self._home)
         token = own_token(self._home)
+        http_port, grpc_port = self._ports
         # gRPC's own word for a taken port is a log line; this says it in a sentence.
-        _listen(self._grpc_port).close()
-        listener = _listen(self._http_port)
+        _listen(grpc_port).close()
+        listener = _listen(http_port)
         try:
             self._rpc_servers.append(socket_server(self._api, path))
             self._socket_path = path
-            over_loopback, grpc_port = loopback_server(self._api, token, self._grpc_port)
+            over_loopback, grpc_port = loopback_server(self._api, token, grpc_port)
             self._rpc_servers.append(over_loopback)
         except BaseException:
             listener.close()
             raise
         for server in self._rpc_servers:
             await server.start()
-        http_port: int = listener.getsockname()[1]
+        http_port = int(listener.getsockname()[1])
         await self._open_web(listener, http_port, token)
         service = ServiceFile(http_port, grpc_port, str(path), os.getpid(), self._notices)
         write_service(self._home, service)
@@ -101,7 +104,7 @@ class LocalService:
             await self._web_task
 
     async def _open_web(self, listener: socket.socket, port: int, token: str) -> None:
-        gate = Gate(application(self._api), port=port, token=token, public=PUBLIC_PATHS)
+        gate = Gate(self._app, port=port, token=token, public=PUBLIC_PATHS)
         self._web = _WebServer(_web_config(gate))
         self._web_task = asyncio.create_task(self._web.serve(sockets=[listener]))
         started = asyncio.create_task(self._web.listening.wait())

@@ -17,6 +17,7 @@ from sgnus.frontends.service.bounds import HTTP_BODY_BYTES_MAX
 from sgnus.frontends.service.calls import LOCAL_CALLS, method_of
 from sgnus.frontends.service.faults import Refusal, refusal_of
 from sgnus.frontends.service.gate import answer_of
+from sgnus.frontends.service.probes import PROBE_PATHS, Probes, probe_routes
 from sgnus.frontends.service.streams import JSON_LINES, StreamAnswer, accepted, begun
 from sgnus.messages.fields import Call, Message
 from sgnus.runtime.local_api import LocalApi
@@ -34,14 +35,15 @@ PAGES: Final = {
 }
 DEFINITION_PATH: Final = "/openapi.json"
 # Nothing secret lies here: a browser cannot send a token when it loads a page.
-PUBLIC_PATHS: Final = frozenset((*PAGES, DEFINITION_PATH))
+PUBLIC_PATHS: Final = frozenset((*PAGES, DEFINITION_PATH)) | PROBE_PATHS
 
 
-def application(api: LocalApi) -> Starlette:
-    """The application without its gate."""
+def application(api: LocalApi, probes: Probes | None = None) -> Starlette:
+    """The application without its gate. What cannot be probes has no /health."""
     routes: list[BaseRoute] = [_call_route(api, call) for call in LOCAL_CALLS]
     routes += [_page_route(path, *page) for path, page in PAGES.items()]
     routes.append(Route(DEFINITION_PATH, _definition, methods=["GET"]))
+    routes += probe_routes(probes) if probes is not None else []
     app = Starlette(routes=routes, exception_handlers={HTTPException: _answer_unrouted})
     app.router.redirect_slashes = False
     return app
