@@ -9,11 +9,10 @@ import sys
 from collections import defaultdict
 from pathlib import Path
 
-import pytest
-
 from sgnus.frontends.cli.node import run
 from sgnus.frontends.service.bounds import STOP_MS_MAX
 from sgnus.messages.limits import DEPARTURE_MS_MAX, LAST_WRITES_MS_MAX
+from tests.missing_tool import miss
 
 UNIT = Path(__file__).parents[2] / "examples/systemd/sgnus.service"
 CLOSING_MS = 5_000
@@ -32,7 +31,7 @@ def keys() -> dict[str, list[str]]:
 def test_systemd_has_nothing_to_say_against_it(tmp_path: Path) -> None:
     analyze = shutil.which("systemd-analyze")
     if analyze is None:
-        pytest.skip("this machine has no systemd-analyze")
+        miss("this machine has no systemd-analyze: install Debian's package systemd")
     # Only what is installed can be verified: another program stands for ours.
     (command,) = keys()["ExecStart"]
     text = UNIT.read_text(encoding="utf-8").replace(shlex.split(command)[0], sys.executable)
