@@ -27,7 +27,7 @@ def test_a_publisher_that_runs_all_again_misses_no_lie_that_samples_may_miss(tmp
     with PrivateNetwork(tmp_path) as network:
         network.add_as((*NODE, "--recheck", "100%"), 1)
         network.add(1, 1)
-        (liar,) = network.add_as((LIES, "false in some chunks"), 1)
+        (liar,) = network.add_as((LIES, "false in all chunks"), 1)
         with network.nodes[0].connect() as grid:
             job = until_it_delivered(grid, liar.peer, "sample")
             # A sample may meet a lie first; that no lie is in the result is what the publisher's own runs are for.

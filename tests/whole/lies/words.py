@@ -76,9 +76,9 @@ class SpeaksAsBeacon(Lie):
         word = own(core, sent.message, SignedKind.REVEAL)
         reveal = core.pen.open(word, SignedKind.REVEAL, Reveal) if word else None
         round_ = round_of(core, reveal.instance) if reveal else None
-        if reveal is None or round_ is None or reveal.r not in round_.docket.reveals:
+        if reveal is None or round_ is None or reveal.r not in round_.docket.lot.reveals:
             return [sent]
-        said = round_.docket.reveals[reveal.r]
+        said = round_.docket.lot.reveals[reveal.r]
         outputs = {peer: said[peer][1] for peer in sorted(said)}
         beacon = BeaconOutput(
             instance=reveal.instance,
