@@ -5,13 +5,22 @@ from __future__ import annotations
 import asyncio
 import signal
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
 from sgnus.frontends.sdk.loop import LOOP
 
 
+@pytest.fixture
+def ctrl_c() -> Iterator[None]:
+    """What runs in the background may have been started deaf to it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("ctrl_c")
 def test_ctrl_c_in_the_middle_of_a_wait_ends_the_source_and_is_told_as_nothing_else() -> None:
     ended: list[str] = []
 
