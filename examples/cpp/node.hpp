@@ -181,7 +181,8 @@ class Call {
   void check(const grpc::Status& status) {
     if (status.ok()) return;
     if (stop_.is_set()) throw Stopped();
-    if (status.error_code() == grpc::StatusCode::UNAVAILABLE ||
+    // A node that stops cancels the calls that it still has; ours are cancelled by stop_ alone.
+    if (status.error_code() == grpc::StatusCode::UNAVAILABLE || status.error_code() == grpc::StatusCode::CANCELLED ||
         status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED) {
       throw Unreachable(status.error_message());
     }
