@@ -2,16 +2,41 @@
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from sgnus.frontends.cli import main
 from sgnus.frontends.sdk import starting
 from sgnus.frontends.sdk.home import Home
+from tests.frontends.fake_grid import FakeJob
 from tests.frontends.fake_node import FakeNode
+from tests.frontends.pictures import png
 
 ROOT = Path(__file__).parents[2]
+Command = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def command(capsys: pytest.CaptureFixture[str]) -> Command:
+    """Run a command: exit status, stdout, stderr."""
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        status = main([str(argument) for argument in arguments])
+        captured = capsys.readouterr()
+        return status, captured.out, captured.err
+
+    return run
+
+
+@pytest.fixture
+def job(command: Command, node: FakeNode, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeJob:
+    """A job of a running node."""
+    monkeypatch.setenv("SGNUS_HOME", str(node.home))
+    assert command("submit", png(tmp_path / "a.png"), "--processor", "invert", "--detach")[0] == 0
+    (made,) = node.service.jobs.values()
+    return made
 
 
 @pytest.fixture

@@ -14,7 +14,6 @@ from sgnus.messages.v1.types import FraudProof
 from sgnus.wire.codec import encode
 from tests.frontends.fake_grid import FakeJob
 from tests.frontends.fake_node import FakeNode
-from tests.frontends.pictures import png
 from tests.round_support import disputed, output_of, proof_of
 
 
@@ -78,27 +77,6 @@ def test_a_missing_file_is_wrong_use(capsys: pytest.CaptureFixture[str], tmp_pat
     assert main(["proof", "verify", str(tmp_path / "none")]) == 2
     assert "cannot be read: No such file or directory" in capsys.readouterr().err
     assert main(["proof", "verify"]) == 2
-
-
-@pytest.fixture
-def command(capsys: pytest.CaptureFixture[str]) -> Any:
-    """Run a command: exit status, stdout, stderr."""
-
-    def run_(*arguments: object) -> tuple[int, str, str]:
-        status = main([str(argument) for argument in arguments])
-        captured = capsys.readouterr()
-        return status, captured.out, captured.err
-
-    return run_
-
-
-@pytest.fixture
-def job(command: Any, node: FakeNode, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeJob:
-    """A job of a running node."""
-    monkeypatch.setenv("SGNUS_HOME", str(node.home))
-    assert command("submit", png(tmp_path / "a.png"), "--processor", "invert", "--detach")[0] == 0
-    (job,) = node.service.jobs.values()
-    return job
 
 
 def test_proofs_are_saved_by_the_number_of_their_chunk_and_can_be_verified(
