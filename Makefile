@@ -10,7 +10,7 @@ BESIDE := .venv/stamp-bench
 endif
 export PYTHONPATH := $(CURDIR)/src
 
-.PHONY: help setup demo test check bench generate lock
+.PHONY: help setup demo test check bench soak generate lock
 
 help: ## say what the targets do
 	@sed -n 's/^\([a-z]*\):.*## /\1  /p' Makefile
@@ -38,6 +38,11 @@ test: $(SETUP) ## check, then ports, simulation, interop and whole-system tests
 bench: $(SETUP) $(BESIDE) ## print the figures of docs/performance.md, measured here and now
 	@echo "bench: each figure beside what it is compared with"
 	@$(PYTHON) -m bench
+
+HOURS ?= 4
+soak: $(SETUP) ## run 12 nodes and a fault every 5-15 s, HOURS hours long (4; also SOAK="--seed 7 --verbose")
+	@echo "soak: 12 real nodes, jobs in a row, a fault every 5-15 s, for $(HOURS) hours"
+	@$(PYTHON) -m tests.soak --hours $(HOURS) $(SOAK)
 
 generate: $(SETUP) ## write proto, Python and api/fields.lock from api/sgnus.yaml
 	@echo "generate: proto/, src/sgnus/messages/v1/ and api/fields.lock from api/sgnus.yaml"
