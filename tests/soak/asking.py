@@ -23,7 +23,8 @@ from tests.soak.fleet import Broken, Fleet, Node, rest
 from tests.soak.orders import Order, Pixels
 
 STUCK_S: Final = 240.0
-"""A job that has not ended after so long is stuck: eight times what the slowest kind takes untroubled."""
+"""A job that has not ended although its publisher was there for so long is stuck: rooms wait for a publisher that is away."""
+LOOK_S: Final = 1.0
 PAUSE_S: Final = 0.3
 PATIENCE_S: Final = 2.0
 ASK_S_MAX: Final = 10.0
@@ -50,29 +51,28 @@ class Asking:
     returns: int = 0
     _cursor: int = 0
     _tiles: dict[int, None] = field(default_factory=dict)
+    _made: Pixels | None = None
 
     async def see_through(self) -> Done:
         """Until it has ended with the right bytes. Broken if it does not, with a folder that tells more."""
         began = time.monotonic()
         try:
-            async with asyncio.timeout(STUCK_S):
-                await self._submit()
-                made = await self._collect()
+            made = await self._in_time()
         except TimeoutError:
             folder = await self.keep_stories()
             raise Broken(
-                f"{self} did not end within {STUCK_S:g} s: {len(self._tiles)} tiles came; what each node saw of it is in {folder}"
+                f"{self} did not end although its publisher was there for {STUCK_S:g} s: {len(self._tiles)} tiles came; "
+                f"what each node saw of it is in {folder}"
             ) from None
         except SgnusError as fault:
             raise Broken(
                 f"{self}: {fault} What each node saw of it is in {await self.keep_stories()}"
             ) from fault
         if made.tobytes() != self.order.right.tobytes():
-            wrong = np.flatnonzero(made.reshape(-1) != self.order.right.reshape(-1))
             folder = await self.keep_stories()
             np.save(folder / "made.npy", made)
             np.save(folder / "right.npy", self.order.right)
-            raise Broken(f"{self}: {len(wrong)} bytes are wrong, the first at {wrong[:1]}; see {folder}")
+            raise Broken(f"{self}: {_difference(made, self.order.right)}; see {folder}")
         return Done(self.order.kind, time.monotonic() - began, self.returns)
 
     def __str__(self) -> str:
@@ -110,6 +110,23 @@ class Asking:
     def _connect(self) -> AbstractAsyncContextManager[sgnus.aio.Grid]:
         return sgnus.aio.connect(self.publisher.home, start=False, patience_s=PATIENCE_S)
 
+    async def _in_time(self) -> Pixels:
+        """What the grid makes of the order. TimeoutError when it is stuck."""
+        work, present_s = asyncio.create_task(self._ask()), 0.0
+        try:
+            while present_s < STUCK_S:
+                done, _ = await asyncio.wait([work], timeout=LOOK_S)
+                if done:
+                    return work.result()
+                present_s += LOOK_S * self.publisher.is_calm
+            raise TimeoutError
+        finally:
+            work.cancel()
+
+    async def _ask(self) -> Pixels:
+        await self._submit()
+        return await self._collect()
+
     async def _submit(self) -> None:
         while not self.job:
             try:
@@ -123,23 +140,25 @@ class Asking:
                 await self._come_back()
 
     async def _collect(self) -> Pixels:
-        made = np.zeros_like(self.order.right)
         chunks = 0
         while True:
             try:
                 async with self._connect() as grid:
                     job = await grid.job(self.job)
-                    chunks = (await job.status()).chunks
+                    status = await job.status()
+                    chunks = status.chunks
+                    if self._made is None:
+                        self._made = np.zeros(status.output.shape, status.output.dtype)
                     async for delivery in job.deliveries(after=self._cursor):
                         for tile in delivery.tiles:
-                            self._place(tile, made)
+                            self._place(tile, self._made)
                         self._cursor = delivery.cursor
                 break
             except WorldFault:
                 await self._come_back()
         if len(self._tiles) != chunks:
             raise Broken(f"{self} ended with {len(self._tiles)} of {chunks} tiles")
-        return made
+        return self._made
 
     def _place(self, tile: Tile, made: Pixels) -> None:
         if tile.index in self._tiles:
@@ -151,3 +170,11 @@ class Asking:
         self.returns += 1
         await rest(PAUSE_S)
         await self.publisher.calm.wait()
+
+
+def _difference(made: Pixels, right: Pixels) -> str:
+    one, two = (np.frombuffer(each.tobytes(), np.uint8) for each in (made, right))
+    if one.size != two.size:
+        return f"{one.size} bytes instead of {two.size}"
+    wrong = np.flatnonzero(one != two)
+    return f"{wrong.size} bytes are wrong, the first at {wrong[0]}"

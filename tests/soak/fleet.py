@@ -118,7 +118,9 @@ class Fleet:
         for node in running:
             node.calm.clear()
             node.running.thaw()
-        said = await asyncio.gather(*[self.end(node) for node in running], return_exceptions=True)
+        # Who is not ready yet does not know how to stop in order.
+        ready = [node for node in running if node.running.ready]
+        said = await asyncio.gather(*[self.end(node) for node in ready], return_exceptions=True)
         for node in running:
             node.running.kill()
         end = time.monotonic() + GONE_S_MAX

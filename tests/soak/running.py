@@ -57,16 +57,16 @@ class Soak:
         """All of it. Whoever breaks it off gets what is known so far."""
         began = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
         is_broken_off = False
-        is_broken_off = False
         try:
             await self._run()
         except* asyncio.CancelledError:
             is_broken_off = True
         except* Broken as group:
             self._broken += [str(one) for one in _leaves(group)]
-        seconds = time.monotonic() - self._began_s if self._began_s else 0.0
-        load = os.getloadavg()
-        await self._clean_up()
+        finally:
+            seconds = time.monotonic() - self._began_s if self._began_s else 0.0
+            load = os.getloadavg()
+            await self._clean_up()
         wish = self._wish
         summary = Summary(
             wish.seed,
