@@ -123,8 +123,11 @@ class Hearing:
 
         async def receive() -> None:
             try:
-                receipt = await self._feeds.drivers.database.receive(batch.entries, neighbour)
-                for reason in receipt.refused:
+                intake = await self._feeds.drivers.database.hear(batch.entries, neighbour)
+                if intake is None:
+                    self.faults["entries left to reconciliation"] += 1
+                    return
+                for reason in intake.refused:
                     self.blame(neighbour, reason)
             finally:
                 self._receiving_entries -= 1

@@ -12,10 +12,11 @@ from dataclasses import replace
 from typing import Final
 
 from sgnus.core.inputs import HeldLoaded, JobChanged, RoomHeard
+from sgnus.core.node import NodeCore
 from sgnus.core.receipt import digest_of
 from sgnus.core.shelf import JobView, RoomClaim
 from sgnus.messages.errors import PeerFault, WorldFault
-from sgnus.messages.ids import BlockId
+from sgnus.messages.ids import BlockId, PeerId
 from sgnus.messages.v1.types import Opening, RoomAnnouncement, SignedEnvelope
 from sgnus.ports import Store
 from sgnus.runtime.drivers import Drivers
@@ -23,12 +24,12 @@ from sgnus.runtime.engine import Engine
 from sgnus.runtime.events import EventHub
 from sgnus.runtime.inquiries import Inquiries
 from sgnus.runtime.jobs import Job, JobBook, marks_of, places_of, unix_ms
+from sgnus.runtime.lobbies import LOBBIES_MAX, Lobbies
 from sgnus.runtime.restoring import keep_entries, settle_held
 from sgnus.wire.codec import decode
 
 LOG: Final = logging.getLogger("sgnus.jobs")
 RETRY_S: Final = 2.0
-LOBBIES_MAX: Final = 64
 
 
 class JobWatch:
@@ -45,7 +46,8 @@ class JobWatch:
         self._pending: dict[BlockId, None] = {}
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
-        self._entered: dict[BlockId, None] = {}
+        core = engine.core
+        self._lobbies = Lobbies(core.pen.peer, self._is_near, lambda job: is_needed(core, job))
         self.followers: list[Callable[[Job], None]] = []
         """They hear of every job that was looked at."""
 
@@ -103,12 +105,10 @@ class JobWatch:
         # Read before the core hears of the job: a delivery must not come between the two, and be held again.
         loaded = await self._load_held(job)
         facts = job.facts(self._address(view), unix_ms())
-        known = block_id in self._entered or block_id in self._engine.core.publications
-        if known or (facts.open and self._has_room_for(view)):
-            if facts.open:
-                self._entered[block_id] = None
-            else:
-                self._entered.pop(block_id, None)
+        known = block_id in self._lobbies or block_id in self._engine.core.publications
+        if known or (facts.open and self._enters(view)):
+            if not facts.open:
+                self._lobbies.leave(block_id)
             self._engine.put(JobChanged(facts))
             if loaded is not None and (loaded.held or loaded.turns):
                 self._engine.put(loaded)
@@ -128,22 +128,30 @@ class JobWatch:
     async def _expired(self, block_id: BlockId) -> None:
         """The database forgot the job: so does the core, and so do we."""
         job = self._jobs.get(block_id)
-        if job is not None and self._entered.pop(block_id, block_id) is None:
+        if job is not None and self._lobbies.leave(block_id):
             facts = job.facts(self._address(job.view), unix_ms())
             self._engine.put(JobChanged(replace(facts, open=False)))
             await self._refill()
         self._jobs.forget(block_id)
         self._hub.touch(block_id)
 
-    def _has_room_for(self, view: JobView) -> bool:
-        """We enter a bounded number of lobbies, however many jobs strangers publish; our own always."""
-        return view.author == self._engine.core.pen.peer or len(self._entered) < LOBBIES_MAX
+    def _enters(self, view: JobView) -> bool:
+        """Enter the lobby of this job if it is worth a place, and leave the one that gives way."""
+        is_in, left = self._lobbies.enter(view.block_id, view.author, [claim.host for claim in view.rooms])
+        job = self._jobs.get(left) if left is not None else None
+        if job is not None:
+            facts = job.facts(self._address(job.view), unix_ms())
+            self._engine.put(JobChanged(replace(facts, open=False)))
+        return is_in
+
+    def _is_near(self, peer: PeerId) -> bool:
+        return peer in self._drivers.gossip.neighbours() or peer in self._drivers.peers.connected()
 
     async def _refill(self) -> None:
         """Look at the most urgent open jobs, as far as there is room."""
-        if len(self._entered) < LOBBIES_MAX:
+        if not self._lobbies.is_full:
             for view in await self._drivers.database.open_jobs(LOBBIES_MAX):
-                if view.block_id not in self._entered:
+                if view.block_id not in self._lobbies:
                     self.changed(view.block_id)
 
     async def _load_held(self, job: Job) -> HeldLoaded | None:
@@ -204,6 +212,18 @@ class JobWatch:
             closing=False,
         )
         self._engine.put(RoomHeard(claim.host, said))
+
+
+def is_needed(core: NodeCore, job: BlockId) -> bool:
+    """Whether this node takes part in that job, or knows a room of it."""
+    lobby, pending = core.jobs.get(job), core.search.pending
+    return (
+        (core.room is not None and core.room.seat.job == job)
+        or (pending is not None and pending.job == job)
+        or (lobby is not None and bool(lobby.rooms))
+        or any(parcel.deliver.job == job for parcel in core.outbox.parcels.values())
+        or any(round_.docket.terms.job == job for round_ in core.rounds.running.values())
+    )
 
 
 async def _with_proofs(store: Store, job: Job, loaded: HeldLoaded) -> HeldLoaded:
