@@ -15,8 +15,9 @@ import grpc
 import grpc.aio
 
 from sgnus.adapters.listening import listen_ports
+from sgnus.adapters.overruns import Overruns
 from sgnus.adapters.peers.authority import Gate
-from sgnus.adapters.peers.budget import ReadBudget
+from sgnus.adapters.peers.budget import CallBudget, ReadBudget, StreamAllowance, StreamBudget
 from sgnus.adapters.peers.calls import Channels, GrpcCalls
 from sgnus.adapters.peers.certificates import Leaf, make_leaf
 from sgnus.adapters.peers.channels import SERVER
@@ -43,6 +44,7 @@ from sgnus.ports.settlement import SettlementService
 from sgnus.wire.envelope import seal_address
 
 STOP_S_MAX: Final = 3.0
+READMIT_S: Final = 0.1
 
 
 def wall_ms() -> int:
@@ -59,6 +61,8 @@ class Self:
     boot: int
     now_ms: Callable[[], int] = wall_ms
     budget: ReadBudget = field(default_factory=ReadBudget)
+    allowance: StreamAllowance = field(default_factory=StreamAllowance)
+    overruns: Overruns = field(default_factory=Overruns)
 
 
 class GrpcPeers:
@@ -69,7 +73,9 @@ class GrpcPeers:
         self._counts: Counter[str] = Counter()
         self._leaf = make_leaf(own.identity)
         self._events = Events()
-        self._directory = Directory(own.network, own.now_ms, lambda peer: peer in self._pairs)
+        self._directory = Directory(
+            own.network, own.now_ms, lambda peer: peer in self._pairs, own.overruns.is_shut_out
+        )
         self._greeting = Greeting(own.network, own.boot, self._directory)
         self._channels = Channels(self._directory, self._leaf)
         self._calls = GrpcCalls(self._channels)
@@ -80,6 +86,7 @@ class GrpcPeers:
                 dial=Caller(self._directory, self._greeting, self._leaf).dial,
                 is_reachable=lambda peer: bool(self._directory.endpoints(peer)),
                 count=partial(_count, self._counts),
+                budget=StreamBudget(own.overruns, own.allowance),
             )
         )
         self._server: grpc.aio.Server | None = None
@@ -96,7 +103,7 @@ class GrpcPeers:
         """See `Peers`."""
         own, count = self._own, partial(_count, self._counts)
         callee = Callee(self._greeting, self._pairs, self._events, count)
-        gate = Gate(self._directory, count)
+        gate = Gate(self._directory, CallBudget(own.overruns), count)
         server = grpc.aio.server(options=SERVER, maximum_concurrent_rpcs=PEER_CALLS_MAX)
         calls = PeerServer(service, gate, own.budget, callee.serve)
         server.add_generic_rpc_handlers((calls.handlers(),))
@@ -116,6 +123,8 @@ class GrpcPeers:
         )
         self.announce(record)
         self._events.deliver_to(deliver)
+        loop = asyncio.get_running_loop()
+        own.overruns.followers.append(lambda peer: _call_in(loop, partial(self._shut_out, peer)))
         await server.start()
         self._server = server
         return endpoint
@@ -159,6 +168,15 @@ class GrpcPeers:
         self._directory.remove(peer)
         self._pairs.drop(peer, "removed here")
 
+    def _shut_out(self, peer: PeerId) -> None:
+        """Nothing of it is taken until the time is over; then it is as known as before."""
+        self._counts["peers shut out"] += 1
+        self._directory.shut_out(peer)
+        self._pairs.drop(peer, "shut out for a while")
+        asyncio.get_running_loop().call_later(
+            self._own.overruns.shut_out_ms(peer) / 1000 + READMIT_S, self._directory.readmit, peer
+        )
+
     def open(self, peer: PeerId) -> None:
         """See `Peers`."""
         if peer != self._own.identity.peer_id:
@@ -198,6 +216,12 @@ class GrpcPeers:
 
 def _count(counts: Counter[str], what: str) -> None:
     counts[what] += 1
+
+
+def _call_in(loop: asyncio.AbstractEventLoop, what: Callable[[], None]) -> None:
+    """Soon, from any thread."""
+    with contextlib.suppress(RuntimeError):  # The loop is closed: nobody is left to shut out.
+        loop.call_soon_threadsafe(what)
 
 
 def _credentials(directory: Directory, leaf: Leaf, own: PeerId) -> grpc.ServerCredentials:

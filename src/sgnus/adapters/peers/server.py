@@ -9,7 +9,7 @@ from typing import Any, Final, NoReturn
 import grpc
 import grpc.aio
 
-from sgnus.adapters.peers.authority import Gate
+from sgnus.adapters.peers.authority import Gate, OverBudget
 from sgnus.adapters.peers.budget import ReadBudget
 from sgnus.adapters.peers.channels import SERVICE
 from sgnus.adapters.peers.wires import FinalRefusal, ServerWire
@@ -159,6 +159,7 @@ async def _pieces_of(wire: ServerWire) -> AsyncIterator[bytes]:
 CODES: Final = (
     (FinalRefusal, Code.FAILED_PRECONDITION),
     (PeerFault, Code.PERMISSION_DENIED),
+    (OverBudget, Code.RESOURCE_EXHAUSTED),
     (WorldFault, Code.UNAVAILABLE),
     (TimeoutError, Code.DEADLINE_EXCEEDED),
     (OurFault, Code.INTERNAL),
