@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from sgnus.messages.ids import BlockId, PeerId
-from sgnus.messages.limits import COMPARED_ENTRIES_BURST, GOSSIPED_ENTRIES_BURST, GOSSIPED_ENTRIES_PER_S
-from sgnus.runtime.intakes import Intakes
+from sgnus.runtime.intakes import EntryBudget
 from sgnus.runtime.lobbies import Lobbies
 
 ME, NEAR, OTHER = PeerId("me"), PeerId("near"), PeerId("other")
@@ -64,9 +63,10 @@ def test_of_publishers_that_are_all_near_the_one_with_the_most_jobs_gives_way() 
 
 def test_a_neighbour_brings_a_bounded_number_of_new_entries_and_costs_no_other_its_own() -> None:
     now_ms = 0
-    intakes = Intakes(lambda: now_ms)
-    assert intakes.allows(NEAR, GOSSIPED_ENTRIES_BURST)
-    assert not intakes.allows(NEAR, 1) and intakes.allows(OTHER, 1)
-    assert intakes.owe(NEAR, COMPARED_ENTRIES_BURST) == 0 < intakes.owe(NEAR, 1_000)
+    budget = EntryBudget(100, 1_000, lambda: now_ms)
+    assert budget.owe(NEAR, 1_000) == 0 and not budget.has_room(NEAR) and budget.has_room(OTHER)
+    assert budget.owe(NEAR, 100) == 1_000
     now_ms = 1_000
-    assert intakes.allows(NEAR, GOSSIPED_ENTRIES_PER_S) and not intakes.allows(NEAR, 1)
+    assert not budget.has_room(NEAR)
+    now_ms = 1_010
+    assert budget.has_room(NEAR)

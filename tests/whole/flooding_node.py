@@ -38,6 +38,7 @@ FLOODS: Final[Mapping[str, Callable[[Any, PeerId], Awaitable[None]]]] = {
 }
 TELL_S: Final = 0.2
 AT_ONCE: Final = 16
+PAUSE_S: Final = 0.001
 
 
 class Flood:
@@ -85,7 +86,7 @@ class Flood:
                 self.counts["sent"] += 1
             except (SgnusError, TimeoutError) as fault:
                 self.counts[str(fault)[:80]] += 1
-                await asyncio.sleep(0)
+                await asyncio.sleep(PAUSE_S)
 
 
 ONE_AT_A_TIME: Final = frozenset(

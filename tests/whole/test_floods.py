@@ -40,37 +40,38 @@ def test_a_member_that_floods_is_throttled_and_shut_out_and_jobs_end_right(
 ) -> None:
     honest = network.nodes[:3]
     (flooder,) = network.add_as(("tests.whole.flooding_node", how), 1)
-    before = {node.peer: memory_mb(node) for node in honest}
+    memory = {node.peer: memory_mb(node) for node in honest}
+    peak = dict(memory)
+    shut_out, dropped = (sum(map(count, honest)) for count in (shut_outs, throttled))
     try:
         with network.nodes[0].connect() as grid:
             job, right = submit_slow(grid, 12, 0.5)
             wait_for(lambda: len(held(events(job))) >= 2, "the job is under way")
             os.kill(flooder.pid, signal.SIGUSR1)
-            peak = dict(before)
 
             def is_over() -> bool:
                 for node in honest:
                     peak[node.peer] = max(peak[node.peer], memory_mb(node))
-                return any(counted(node, "peers_shut_out") for node in honest) and job.status().has_ended
+                return sum(map(shut_outs, honest)) > shut_out and job.status().has_ended
 
-            wait_for(is_over, f"somebody shuts the flooder out, which says {said_by(flooder)}", poll_s=0.2)
+            wait_for(is_over, "the job has ended, and somebody shuts the flooder out", poll_s=0.2)
             assert np.array_equal(job.result(), right)
-            assert sum(throttled(node) for node in honest) > 0
+            assert sum(map(throttled, honest)) > dropped
             for node in honest:
-                assert peak[node.peer] - before[node.peer] < GROWTH_MB_MAX, node.home.name
+                assert peak[node.peer] - memory[node.peer] < GROWTH_MB_MAX, node.home.name
             again, right = submit_slow(grid, 4, 0.1)
             assert np.array_equal(again.result(), right)
+    except AssertionError as error:
+        error.add_note(f"the flooder says {said_by(flooder)}")
+        raise
     finally:
         flooder.kill()
         network.nodes.remove(flooder)
-        forget_shut_outs(network)
 
 
-def forget_shut_outs(network: PrivateNetwork) -> None:
-    """Counters begin anew with the next flood."""
-    for node in network.nodes:
-        node.kill()
-    network.restart(*network.nodes)
+def shut_outs(node: RunningNode) -> float:
+    """How many peers this node has shut out since it was started."""
+    return counted(node, "peers_shut_out")
 
 
 def metrics(node: RunningNode) -> str:

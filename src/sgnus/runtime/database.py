@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequen
 from dataclasses import dataclass
 from typing import Final
 
-from sgnus.adapters.overruns import monotonic_ms
 from sgnus.core.database import ENTRIES_MAX, expiry_floor
 from sgnus.core.reconcile import Session
 from sgnus.core.shelf import JobView
@@ -15,9 +14,10 @@ from sgnus.crypto.identity import Identity
 from sgnus.messages.errors import PeerFault, WorldFault
 from sgnus.messages.fields import Message
 from sgnus.messages.ids import BlockId, NetworkId, PeerId
+from sgnus.messages.limits import COMPARED_ENTRIES_BURST, COMPARED_ENTRIES_PER_S
 from sgnus.messages.v1.types import EntryKind, ReconcileStep
 from sgnus.ports import Store
-from sgnus.runtime.intakes import Intakes
+from sgnus.runtime.intakes import EntryBudget
 from sgnus.runtime.outbox import Outbox
 from sgnus.runtime.reconciling import Exchange, Reconciled, Send
 from sgnus.runtime.shelves import Admits, Shelves
@@ -81,7 +81,7 @@ class Database:
         self._outbox = Outbox(publish, clock_ms)
         self._submissions = Submissions(identity, network, store, self._shelves, clock_ms)
         self._vetting = Vetting(network)
-        self._intakes = Intakes(monotonic_ms)
+        self._compared = EntryBudget(COMPARED_ENTRIES_PER_S, COMPARED_ENTRIES_BURST)
         self._sweeper: asyncio.Task[None] | None = None
         self._counts = dict.fromkeys(
             ("accepted", "known", "orphans", "refused", "reconciled", "reconcile_faults", "failed_sweeps"), 0
@@ -121,11 +121,6 @@ class Database:
         return opened.cid
 
     # ---- what others say
-    async def hear(self, entries: Sequence[bytes], neighbour: PeerId) -> Intake | None:
-        """Like `receive`, of what gossip brought; None: too much from this neighbour, it is left to reconciliation."""
-        fresh = self._vetting.unseen(entries)
-        return await self.receive(fresh, neighbour) if self._intakes.allows(neighbour, len(fresh)) else None
-
     async def receive(self, entries: Sequence[bytes], neighbour: PeerId) -> Intake:
         """Check, admit and commit what `neighbour` delivered (not necessarily as author). Never raises for its faults."""
         fresh = self._vetting.unseen(entries)
@@ -202,7 +197,7 @@ class Database:
     ) -> Reconciled:
         async def admit(entries: Sequence[bytes]) -> None:
             taken = await self.receive(entries, neighbour)
-            wait_ms = self._intakes.owe(neighbour, len(entries) - taken.known)
+            wait_ms = self._compared.owe(neighbour, len(entries) - taken.known)
             await asyncio.sleep(wait_ms / 1000)
 
         floor = expiry_floor(self._settings.clock_ms()).to_bytes(8, "big") + bytes(32)

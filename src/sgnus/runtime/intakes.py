@@ -9,41 +9,31 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable
 
+from sgnus.adapters.overruns import monotonic_ms
 from sgnus.adapters.tokens import TokenBucket
 from sgnus.messages.ids import PeerId
-from sgnus.messages.limits import (
-    COMPARED_ENTRIES_BURST,
-    COMPARED_ENTRIES_PER_S,
-    GOSSIP_BUDGETS_MAX,
-    GOSSIPED_ENTRIES_BURST,
-    GOSSIPED_ENTRIES_PER_S,
-)
+from sgnus.messages.limits import GOSSIP_BUDGETS_MAX
 
 
-class Intakes:
+class EntryBudget:
     """Of each neighbour, the least recently used forgotten first."""
 
-    def __init__(self, clock_ms: Callable[[], int]) -> None:
+    def __init__(self, per_s: int, burst: int, clock_ms: Callable[[], int] = monotonic_ms) -> None:
+        self._per_s, self._burst = per_s, burst
         self._clock_ms = clock_ms
-        self._buckets: OrderedDict[PeerId, tuple[TokenBucket, TokenBucket]] = OrderedDict()
+        self._buckets: OrderedDict[PeerId, TokenBucket] = OrderedDict()
 
-    def allows(self, neighbour: PeerId, entries: int) -> bool:
-        """Charge so many new entries that gossip brought; False: too many."""
-        gossiped, _ = self._of(neighbour)
-        return gossiped.take(entries, self._clock_ms())
+    def has_room(self, neighbour: PeerId) -> bool:
+        """Whether more may come of it now."""
+        return self._of(neighbour).has(1, self._clock_ms())
 
     def owe(self, neighbour: PeerId, entries: int) -> int:
-        """Charge so many that a reconciliation brought; how many ms to wait before more are taken."""
-        _, compared = self._of(neighbour)
-        return compared.owe(entries, self._clock_ms())
+        """Charge so many new ones (below 0: give so many back); how many ms until it owes nothing."""
+        return self._of(neighbour).owe(entries, self._clock_ms())
 
-    def _of(self, neighbour: PeerId) -> tuple[TokenBucket, TokenBucket]:
+    def _of(self, neighbour: PeerId) -> TokenBucket:
         if neighbour not in self._buckets:
-            now_ms = self._clock_ms()
-            self._buckets[neighbour] = (
-                TokenBucket(GOSSIPED_ENTRIES_PER_S, GOSSIPED_ENTRIES_BURST, now_ms),
-                TokenBucket(COMPARED_ENTRIES_PER_S, COMPARED_ENTRIES_BURST, now_ms),
-            )
+            self._buckets[neighbour] = TokenBucket(self._per_s, self._burst, self._clock_ms())
             if len(self._buckets) > GOSSIP_BUDGETS_MAX:
                 self._buckets.popitem(last=False)
         self._buckets.move_to_end(neighbour)

@@ -47,7 +47,9 @@ class JobWatch:
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         core = engine.core
-        self._lobbies = Lobbies(core.pen.peer, self._is_near, lambda job: is_needed(core, job))
+        self._lobbies = Lobbies(
+            core.pen.peer, lambda peer: is_near(drivers, peer), lambda job: is_needed(core, job)
+        )
         self.followers: list[Callable[[Job], None]] = []
         """They hear of every job that was looked at."""
 
@@ -144,9 +146,6 @@ class JobWatch:
             self._engine.put(JobChanged(replace(facts, open=False)))
         return is_in
 
-    def _is_near(self, peer: PeerId) -> bool:
-        return peer in self._drivers.gossip.neighbours() or peer in self._drivers.peers.connected()
-
     async def _refill(self) -> None:
         """Look at the most urgent open jobs, as far as there is room."""
         if not self._lobbies.is_full:
@@ -212,6 +211,11 @@ class JobWatch:
             closing=False,
         )
         self._engine.put(RoomHeard(claim.host, said))
+
+
+def is_near(drivers: Drivers, peer: PeerId) -> bool:
+    """Whether it is in touch with us."""
+    return peer in drivers.gossip.neighbours() or peer in drivers.peers.connected()
 
 
 def is_needed(core: NodeCore, job: BlockId) -> bool:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from sgnus.crypto.identity import Identity
+from sgnus.messages.errors import WorldFault
 from sgnus.messages.ids import BlockId, NetworkId, PeerId
 from sgnus.messages.topics import ADDRESS_TOPIC, DATABASE_TOPIC, lobby_topic, room_topic
 from sgnus.messages.v1.types import (
@@ -46,8 +47,7 @@ async def announcements(parts: Any, peer: PeerId) -> None:
     del peer
     _look(parts)
     if not _SEEN:
-        await asyncio.sleep(PAUSE_S)
-        return
+        raise WorldFault("no room was heard of yet")
     job = BlockId(_SEEN[-1].job)
     payloads = []
     for _ in range(MESSAGES_AT_ONCE):
@@ -63,8 +63,7 @@ async def joins(parts: Any, peer: PeerId) -> None:
     del peer
     _look(parts)
     if not _SEEN:
-        await asyncio.sleep(PAUSE_S)
-        return
+        raise WorldFault("no room was heard of yet")
     said = _SEEN[-1]
     payloads = []
     for _ in range(MESSAGES_AT_ONCE):

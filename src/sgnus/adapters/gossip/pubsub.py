@@ -127,7 +127,7 @@ class GossipPubsub(Pubsub):  # type: ignore[misc]
             self._counters.add(OVER_BUDGET)
             return False
         for message in rpc.publish:
-            if await self._take_message(peer, message) == OVER_BUDGET:
+            if await self.push_msg(peer, message) == OVER_BUDGET:
                 return False
         for subscription in rpc.subscriptions:
             if len(subscription.topicid) <= GOSSIP_TOPIC_CHARS_MAX:
@@ -136,11 +136,7 @@ class GossipPubsub(Pubsub):  # type: ignore[misc]
             await self.router.handle_rpc(rpc, peer)
         return True
 
-    async def push_msg(self, msg_forwarder: ID, msg: Any) -> None:
-        """See the library: its own ways to us take this one."""
-        await self._take_message(msg_forwarder, msg)
-
-    async def _take_message(self, msg_forwarder: ID, msg: Any) -> str | None:
+    async def push_msg(self, msg_forwarder: ID, msg: Any) -> str | None:
         """Check one message that `msg_forwarder` delivered; deliver it and send it on, or tell the counter of its refusal.
         Never raises.
         """

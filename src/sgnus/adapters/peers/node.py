@@ -124,7 +124,8 @@ class GrpcPeers:
         self.announce(record)
         self._events.deliver_to(deliver)
         loop = asyncio.get_running_loop()
-        own.overruns.followers.append(lambda peer: _call_in(loop, partial(self._shut_out, peer)))
+        shut_out = partial(_shut_out, own.overruns, self._directory, self._pairs, count)
+        own.overruns.followers.append(lambda peer: _call_in(loop, partial(shut_out, peer)))
         await server.start()
         self._server = server
         return endpoint
@@ -168,15 +169,6 @@ class GrpcPeers:
         self._directory.remove(peer)
         self._pairs.drop(peer, "removed here")
 
-    def _shut_out(self, peer: PeerId) -> None:
-        """Nothing of it is taken until the time is over; then it is as known as before."""
-        self._counts["peers shut out"] += 1
-        self._directory.shut_out(peer)
-        self._pairs.drop(peer, "shut out for a while")
-        asyncio.get_running_loop().call_later(
-            self._own.overruns.shut_out_ms(peer) / 1000 + READMIT_S, self._directory.readmit, peer
-        )
-
     def open(self, peer: PeerId) -> None:
         """See `Peers`."""
         if peer != self._own.identity.peer_id:
@@ -216,6 +208,17 @@ class GrpcPeers:
 
 def _count(counts: Counter[str], what: str) -> None:
     counts[what] += 1
+
+
+def _shut_out(
+    overruns: Overruns, directory: Directory, pairs: Pairs, count: Callable[[str], None], peer: PeerId
+) -> None:
+    """Nothing of it is taken until the time is over; then it is as known as before."""
+    count("peers shut out")
+    directory.shut_out(peer)
+    pairs.drop(peer, "shut out for a while")
+    wait_s = overruns.shut_out_ms(peer) / 1000 + READMIT_S
+    asyncio.get_running_loop().call_later(wait_s, directory.readmit, peer)
 
 
 def _call_in(loop: asyncio.AbstractEventLoop, what: Callable[[], None]) -> None:
