@@ -78,9 +78,9 @@ class Laws:
     in_touch_ms: dict[PeerId, int] = field(default_factory=dict)
     blames: int = 0
 
-    def signed(self, _peer: PeerId, envelope: SignedEnvelope, message: object) -> None:
+    def signed(self, peer: PeerId, envelope: SignedEnvelope, message: object) -> None:
         """Somebody signed something."""
-        if isinstance(message, MemberList):
+        if isinstance(message, MemberList) and not self.honesty.is_hostile(peer):
             peers = [member.peer for member in message.members]
             if len(peers) > ROOM_MEMBERS_MAX or len(set(peers)) != len(peers):
                 raise Broken("seats", f"{envelope.author} signed a list of {peers}")
@@ -98,12 +98,12 @@ class Laws:
                 self.known.setdefault(peer.name, {})[seat.instance, held.sub_block] = seat.microjob
 
     def effect(self, peer: Peer, effect: fx.Effect, now_ms: int) -> None:
-        """One effect of one step, before it is performed."""
+        """One effect of one step of an honest peer, before it is performed."""
         if isinstance(effect, fx.Accuse) and not self.honesty.is_liar(effect.accused):
             raise Broken("justice", f"{peer.name} accuses {effect.accused}")
         if isinstance(effect, fx.Blame):
             self.blames += 1
-            if self.honesty.is_liar(effect.peer):
+            if self.honesty.is_hostile(effect.peer):
                 return
             raise Broken("honesty", f"{peer.name} blames {effect.peer}: {effect.reason}")
         if isinstance(effect, fx.ProcessingStarted):
@@ -193,7 +193,7 @@ class Laws:
         self.in_touch_ms = {
             peer.name: before.get(peer.name, now_ms)
             for peer in peers
-            if weather.reaches(peer.name, publisher.name) and _are_in_touch(peer, publisher)
+            if weather.meets(peer.name, publisher.name) and _are_in_touch(peer, publisher)
         }
 
     # ---- at the end

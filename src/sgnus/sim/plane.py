@@ -205,4 +205,4 @@ class Plane:
         self._give(writer, ins.DeliveryEnded(effect.instance, effect.sub_block, held))
 
     def _can_reach(self, peer: Peer, publisher: PeerId) -> bool:
-        return self._peers[publisher].is_up and self._weather.reaches(peer.name, publisher)
+        return self._peers[publisher].is_up and self._weather.meets(peer.name, publisher)

@@ -6,12 +6,18 @@ import random
 from dataclasses import dataclass
 
 from sgnus.core.publication import Publication
+from sgnus.messages.v1.types import Verify
 from sgnus.sim import faults
 from sgnus.sim.grid import Grid
+from sgnus.sim.host_vices import VICES
 from sgnus.sim.laws import Broken
-from sgnus.sim.setting import Setting
+from sgnus.sim.setting import FAULTS, Setting
 
 LAST_WORDS_MS = 8_000
+HOSTILE_CALM_MS = 120_000
+"""Hostile peers go on when all is calm; this is the time that honest ones have against them."""
+LEAVING = ("gone", "stop")
+"""Faults after which fewer honest peers than are needed may be left."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +31,7 @@ class Verdict:
     steps: int
     computed: int
     trace: str
+    blows: int
     story: tuple[str, ...]
 
     @property
@@ -49,13 +56,13 @@ def judge(setting: Setting) -> Verdict:
             raise Broken("end", _state_of(grid))
         ended_ms = grid.agenda.now_ms
         grid.run(max(ended_ms, setting.faults_ms) + LAST_WORDS_MS)
-        for peer in grid.peers.values():  # Reconciliation repairs in time; this is that time.
-            grid.steps.copies.exchange(grid.publisher, peer)
-        for peer in grid.peers.values():
+        for peer in grid.core * 2:  # Reconciliation repairs in time; this is that time.
             grid.steps.copies.exchange(grid.publisher, peer)
         grid.run(grid.agenda.now_ms + LAST_WORDS_MS)
         starts = grid.steps.plane.tallies.started
-        grid.steps.laws.ended(grid.peers, grid.publisher, grid.steps.copies.job, starts)
+        grid.steps.laws.ended(
+            {peer.name: peer for peer in grid.honest}, grid.publisher, grid.steps.copies.job, starts
+        )
     except Broken as broken:
         law, words = broken.law, str(broken)
         grid.steps.story.tell(grid.agenda.now_ms, "law", words)
@@ -67,6 +74,7 @@ def judge(setting: Setting) -> Verdict:
         steps=grid.steps.story.steps,
         computed=grid.steps.plane.tallies.computed,
         trace=grid.steps.story.state.hex(),
+        blows=grid.blows,
         story=tuple(grid.steps.story.lines),
     )
 
@@ -75,6 +83,24 @@ def setting_of(seed: int) -> Setting:
     """A seed's own size, as the tests use it."""
     dice = random.Random(seed)
     return Setting(seed, peers=dice.randint(3, 14), sub_blocks=dice.randint(1, 45))
+
+
+def hostile_setting_of(seed: int) -> Setting:
+    """A seed's own hostile peers, fewer than half of the members of any room, alone or in league, and its own faults."""
+    dice = random.Random(f"{seed}/hostile")
+    peers = dice.randint(5, 12)
+    count = dice.randint(1, max(1, (peers - 2) // 3))
+    verify = dice.choice((Verify.NONE, Verify.SAMPLE, Verify.FULL))
+    return Setting(
+        seed,
+        peers=peers,
+        sub_blocks=dice.randint(1, 25),
+        faults=tuple(name for name in FAULTS if name not in LEAVING and dice.randrange(4) == 0),
+        calm_ms=HOSTILE_CALM_MS,
+        verify=verify,
+        liars=0 if verify is Verify.NONE else dice.randint(0, count),
+        vices=tuple(dice.choice(tuple(VICES)) for _ in range(count)),
+    )
 
 
 def _state_of(grid: Grid) -> str:

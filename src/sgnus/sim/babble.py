@@ -40,7 +40,7 @@ KIND_OF = {
 }
 
 
-class Liar:
+class Babbler:
     """Makes up messages. It holds the keys of `corrupt` peers, and knows everything that was ever said."""
 
     def __init__(
@@ -61,7 +61,7 @@ class Liar:
         """Any message of this type, within what the codec lets through."""
         if kind is SignedEnvelope:
             return self.envelope("", depth)
-        values = {}
+        values: dict[str, Any] = {}
         for field in kind.FIELDS:
             if not field.required and not field.repeated and self.dice.randrange(2):
                 values[field.name] = None
@@ -101,8 +101,8 @@ class Liar:
             assert field.type is not None
             return self.message(field.type, depth + 1)
         if field.kind is Kind.ENUM:
-            assert field.type is not None
-            return self.dice.choice(list(field.type))
+            choices: Any = field.type
+            return self.dice.choice(list(choices))
         if field.kind is Kind.STRING:
             return self.dice.choice(self.words)[: field.size_max]
         if field.kind is Kind.BYTES:
