@@ -23,6 +23,7 @@ from sgnus.messages.v1.types import (
     Verify,
 )
 from sgnus.sim.agenda import Agenda
+from sgnus.sim.disk import Key
 from sgnus.sim.exchange import exchanged
 from sgnus.sim.peer import Peer
 from sgnus.sim.reading import NETWORK, Reading
@@ -134,15 +135,17 @@ class Copies:
                 peer.disk.entries.pop(gone.raw, None)
         self.tell(peer)
 
-    def lose_power(self, peer: Peer) -> None:
-        """What was not durable is gone, and the fold is that of what is left."""
-        if not peer.disk.lose_power(self._torn):
-            return
+    def lose_power(self, peer: Peer) -> list[Key]:
+        """What was not durable is gone, and the fold is that of what is left. The keys of the facts that are gone."""
+        keys, entries = peer.disk.lose_power(self._torn)
+        if not entries:
+            return keys
         opened = [self._open(raw) for raw in peer.disk.entries]
         peer.disk.shelf = next((Shelf(one) for one in opened if one.entry.kind is EntryKind.JOB), None)
         for one in opened:
             if peer.disk.shelf is not None and one.entry.kind is not EntryKind.JOB:
                 peer.disk.shelf.add(one)
+        return keys
 
     def tell(self, peer: Peer) -> None:
         """Tell the core what the fold says, if it is new to this process."""

@@ -46,10 +46,12 @@ class Disk:
         else:
             self._fresh.append(raw)
 
-    def lose_power(self, dice: random.Random) -> list[bytes]:
-        """The end of what was not durable is gone, from a moment of the dice's choice. The entries that are gone."""
+    def lose_power(self, dice: random.Random) -> tuple[list[Key], list[bytes]]:
+        """The end of what was not durable is gone, from a moment of the dice's choice: keys of facts, and entries."""
+        keys: list[Key] = []
         for _ in range(dice.randint(0, len(self._before))):
             key, value = self._before.pop()
+            keys.append(key)
             if value is None:
                 del self.facts[key]
             else:
@@ -59,4 +61,4 @@ class Disk:
         self._fresh.clear()
         for raw in lost:
             self.entries.pop(raw, None)
-        return lost
+        return keys, lost

@@ -94,7 +94,9 @@ class Laws:
         seat = core.room.seat
         for envelope in _held_in(given):
             held = decode(Held, envelope.payload)
-            if (held.job, held.microjob) == (seat.job, seat.microjob):
+            place = (held.microjob, held.sub_block)
+            is_true = place in self.persisted_ms and self.held.get(place) == envelope  # And not void, or forged.
+            if is_true and (held.job, held.microjob) == (seat.job, seat.microjob):
                 self.known.setdefault(peer.name, {})[seat.instance, held.sub_block] = seat.microjob
 
     def effect(self, peer: Peer, effect: fx.Effect, now_ms: int) -> None:
@@ -129,6 +131,19 @@ class Laws:
         if isinstance(effect, fx.Send) and isinstance(effect.message, HeldNotice):
             for envelope in effect.message.held:
                 self._is_on_disk(peer, envelope)
+
+    def lost(self, peer: Peer, keys: list[tuple[str, str]]) -> None:
+        """A loss of power took these facts: what was never durable was never told, and does not count."""
+        for space, key in keys:
+            if space != "held" or peer.villain is not None:
+                continue
+            _job, microjob, sub_block = key.split("/")
+            place = (int(microjob), int(sub_block))
+            before = peer.disk.facts.get((space, key))
+            self.held.pop(place, None)
+            self._is_void(*place)
+            if before:
+                self.held[place] = decode(SignedEnvelope, before)
 
     def _is_void(self, microjob: int, sub_block: int) -> None:
         """It is held no more, and whoever hosts may lease it again."""

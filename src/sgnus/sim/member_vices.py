@@ -145,7 +145,7 @@ class Flooder(Vice):
     """It speaks at full speed: joins and rooms by gossip, lease requests and the like over its streams."""
 
     def adds(self, view: View, given: ins.Input) -> Iterable[Deed]:
-        if not view.rolls(80):
+        if not view.rolls(300):
             return ()
         deeds: list[Deed] = []
         for _ in range(FLOOD // 8):

@@ -91,6 +91,7 @@ def hostile_setting_of(seed: int) -> Setting:
     peers = dice.randint(5, 12)
     count = dice.randint(1, max(1, (peers - 2) // 3))
     verify = dice.choice((Verify.NONE, Verify.SAMPLE, Verify.FULL))
+    vices = tuple(name for name in VICES if verify is not Verify.NONE or not name.startswith("no-"))
     return Setting(
         seed,
         peers=peers,
@@ -99,7 +100,7 @@ def hostile_setting_of(seed: int) -> Setting:
         calm_ms=HOSTILE_CALM_MS,
         verify=verify,
         liars=0 if verify is Verify.NONE else dice.randint(0, count),
-        vices=tuple(dice.choice(tuple(VICES)) for _ in range(count)),
+        vices=tuple(dice.choice(vices) for _ in range(count)),
     )
 
 

@@ -83,7 +83,7 @@ class Steps:
         peer.run += 1
         peer.frozen = False
         if by_power:
-            self.copies.lose_power(peer)
+            self.laws.lost(peer, self.copies.lose_power(peer))
             self.tell(peer.name, "loses its power")
         else:
             self.tell(peer.name, "is killed")

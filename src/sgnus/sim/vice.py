@@ -18,6 +18,7 @@ from sgnus.core.room import Phase, Room
 from sgnus.messages.ids import BlockId, PeerId
 from sgnus.messages.v1.types import SignedEnvelope, SignedKind
 
+ADDS_MS: Final = 20
 NO_JOB: Final = BlockId("")
 
 
@@ -99,10 +100,13 @@ class Vice:
 
 @dataclass(slots=True)
 class Villain:
-    """A hostile peer's vice, and what it sees."""
+    """A hostile peer's vice, and what it sees. It adds something of its own `ADDS_MS` after the last time at the earliest: what
+    answers it would otherwise have it do ever more in no time at all.
+    """
 
     vice: Vice
     view: View
+    next_ms: int = 0
 
     def hears(self, core: NodeCore, given: ins.Input, now_ms: int) -> ins.Input | None:
         """What its core is given."""
@@ -112,7 +116,10 @@ class Villain:
     def deeds(self, effects: Iterable[fx.Effect], given: ins.Input) -> list[Deed]:
         """What it does."""
         done: list[Deed] = [deed for effect in effects for deed in self.vice.does(self.view, effect)]
-        return [*done, *self.vice.adds(self.view, given)]
+        if self.view.now_ms >= self.next_ms:
+            self.next_ms = self.view.now_ms + ADDS_MS
+            done += self.vice.adds(self.view, given)
+        return done
 
 
 def own(view: View, effect: fx.Effect, kind: SignedKind) -> SignedEnvelope | None:
