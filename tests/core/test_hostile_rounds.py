@@ -131,16 +131,28 @@ def words(effects: list[fx.Effect]) -> list[SignedKind]:
     return [message.kind for message in sent if isinstance(message, SignedEnvelope)]
 
 
-@pytest.mark.parametrize("has_spoken", [False, True])
-def test_the_receipt_of_another_round_takes_nothing(has_spoken: bool) -> None:
+def test_the_receipt_of_another_round_takes_nothing() -> None:
     other = proven(Round(members=4, chunks=4, per_sub_block=1, policy=FULL))
     of = Round(members=3, chunks=4, per_sub_block=1, policy=FULL).commit()
     table = Table(of, lambda _who, kind: kind is SignedKind.VERDICT)
-    table.sit(2_000 if has_spoken else 0)
-    assert (table.court.docket.spoken is not None) is has_spoken
+    assert arbiter.take_receipt(table.court, other) and table.court.receipt is None
+    table.sit(2_000)
+    assert table.court.docket.spoken is not None
     with pytest.raises(PeerFault):
         arbiter.take_receipt(table.court, other)
     assert table.court.receipt is None
+
+
+def test_a_publisher_that_was_started_again_blames_nobody_for_the_receipt_of_the_round_that_it_forgot() -> (
+    None
+):
+    of = Round(members=4, chunks=4, per_sub_block=1, policy=FULL).commit()
+    table = Table(of)
+    table.proven()
+    assert table.court.receipt is not None
+    again = Table(of)
+    assert arbiter.take_receipt(again.court, table.court.receipt)
+    assert again.court.receipt is None
 
 
 def test_a_proposal_of_an_attempt_beyond_all_bounds_harms_no_node() -> None:

@@ -61,24 +61,19 @@ def of_three(seed: int) -> Setting:
         sub_blocks=20,
         faults=(),
         faults_ms=0,
-        calm_ms=90_000,
         verify=Verify.SAMPLE,
         members_min=3,
     )
 
 
 def test_two_liars_who_agree_never_have_an_honest_peer_accused_and_the_job_ends() -> None:
-    assert_lawful(
-        dataclasses.replace(proved(seed, Verify.FULL, liars=2), calm_ms=90_000) for seed in range(4_000, 4_020)
-    )
+    assert_lawful(proved(seed, Verify.FULL, liars=2) for seed in range(4_000, 4_020))
 
 
 def test_where_the_publisher_runs_all_again_no_league_of_liars_slips_between_the_samples() -> None:
     # What a publisher that crashed was running again is forgotten; of two honest members both are needed, the slow one too.
     faults = tuple(name for name in FAULTS if name not in ("publisher", "power", "slow", "crash", "stop"))
     assert_lawful(
-        dataclasses.replace(
-            proved(seed, Verify.SAMPLE, liars=2), recheck=True, faults=faults, calm_ms=90_000
-        )
+        dataclasses.replace(proved(seed, Verify.SAMPLE, liars=2), recheck=True, faults=faults)
         for seed in range(6_000, 6_020)
     )

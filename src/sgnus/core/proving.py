@@ -145,7 +145,9 @@ def _propose(own: Verification, now_ms: int) -> None:
     _wait_with_proposing(own, now_ms)
     own.tell(f"proposes a seal (attempt {attempt})")
     if not own.say(SignedKind.PROPOSAL, proposal):
-        own.end("too few are left to verify it")  # Those that are not heard any more may be in a room that can.
+        own.end(
+            "too few are left to verify it"
+        )  # Those that are not heard any more may be in a room that can.
 
 
 def _seal(own: Verification, _now_ms: int) -> None:

@@ -176,7 +176,8 @@ PROPOSE_STAGGER_MS: Final = 700
 SILENT_MS: Final = 3_000
 SEVERED_MS: Final = 1_000
 REVEAL_MS: Final = 3_000
-BEACON_MS: Final = 10_000
+BEACON_MS: Final = 25_000
+"""More than STRANGERS_WAIT_MS: a beacon that waits for another room of the microjob is not gone."""
 OPENING_MS: Final = 1_500
 RECEIPT_MS: Final = 2_000
 REPEAT_MS: Final = 3_000

@@ -12,7 +12,7 @@ from sgnus.messages.errors import UserFault
 from sgnus.messages.limits import PROVED_MEMBERS_MIN, ROOM_MEMBERS_MAX
 from sgnus.messages.v1.types import Verify
 from sgnus.sim.host_vices import VICES
-from sgnus.sim.run import HOSTILE_CALM_MS, Verdict, judge, setting_of
+from sgnus.sim.run import Verdict, judge, setting_of
 from sgnus.sim.setting import FAULTS, FAULTS_MS, PEERS_MAX, PEERS_MIN, Setting
 from sgnus.sim.shrinking import shrink
 
@@ -66,7 +66,6 @@ def _setting(seed: int, chosen: dict[str, Any]) -> Setting:
         sub_blocks=chosen["sub_blocks"] or own.sub_blocks,
         faults=faults_of(chosen["faults"]),
         faults_ms=chosen["faults_ms"],
-        calm_ms=HOSTILE_CALM_MS if chosen["vices"] else own.calm_ms,
         skip=chosen["skip"],
         trace=chosen["trace"],
         verify=Verify[chosen["verify"].upper()],

@@ -95,7 +95,9 @@ class Laws:
         for envelope in _held_in(given):
             held = decode(Held, envelope.payload)
             place = (held.microjob, held.sub_block)
-            is_true = place in self.persisted_ms and self.held.get(place) == envelope  # And not void, or forged.
+            is_true = (
+                place in self.persisted_ms and self.held.get(place) == envelope
+            )  # And not void, or forged.
             if is_true and (held.job, held.microjob) == (seat.job, seat.microjob):
                 self.known.setdefault(peer.name, {})[seat.instance, held.sub_block] = seat.microjob
 

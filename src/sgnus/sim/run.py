@@ -14,8 +14,6 @@ from sgnus.sim.laws import Broken
 from sgnus.sim.setting import FAULTS, Setting
 
 LAST_WORDS_MS = 8_000
-HOSTILE_CALM_MS = 120_000
-"""Hostile peers go on when all is calm; this is the time that honest ones have against them."""
 LEAVING = ("gone", "stop")
 """Faults after which fewer honest peers than are needed may be left."""
 
@@ -97,7 +95,6 @@ def hostile_setting_of(seed: int) -> Setting:
         peers=peers,
         sub_blocks=dice.randint(1, 25),
         faults=tuple(name for name in FAULTS if name not in LEAVING and dice.randrange(4) == 0),
-        calm_ms=HOSTILE_CALM_MS,
         verify=verify,
         liars=0 if verify is Verify.NONE else dice.randint(0, count),
         vices=tuple(dice.choice(vices) for _ in range(count)),

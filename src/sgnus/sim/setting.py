@@ -26,6 +26,11 @@ FAULTS = (
 )
 PEERS_MIN, PEERS_MAX = 2, 64
 FAULTS_MS = 15_000
+CALM_MS = 30_000
+PROVED_CALM_MS = 90_000
+"""A round that is stuck gives up after half a minute, and then its microjob needs a room, and a round, again."""
+HOSTILE_CALM_MS = 120_000
+"""Hostile peers go on when all is calm; this is the time that honest ones have against them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +46,6 @@ class Setting:
     sub_blocks: int = 30
     faults: tuple[str, ...] = FAULTS
     faults_ms: int = FAULTS_MS
-    calm_ms: int = 30_000
     skip: tuple[int, ...] = ()
     deadline_ms: int = 4_000
     compute_ms: tuple[int, int] = (200, 900)
@@ -60,7 +64,9 @@ class Setting:
 
     @property
     def end_ms(self) -> int:
-        return self.faults_ms + self.calm_ms
+        """By when the job must have ended: after the calm, `CALM_MS` where nothing is proved and nobody is hostile."""
+        calm_ms = PROVED_CALM_MS if self.verify is not Verify.NONE else CALM_MS
+        return self.faults_ms + (HOSTILE_CALM_MS if self.vices or self.liars > 1 else calm_ms)
 
     def command(self) -> str:
         """What repeats this run."""
