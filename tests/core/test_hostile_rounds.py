@@ -18,6 +18,7 @@ from sgnus.crypto.digests import digest
 from sgnus.messages.errors import PeerFault
 from sgnus.messages.ids import InstanceId, PeerId
 from sgnus.messages.limits import (
+    ABSENT_MS_MAX,
     ATTEMPTS_MAX,
     EARLY_WORD_BYTES_MAX,
     ROUNDS_PER_MICROJOB_MAX,
@@ -25,6 +26,7 @@ from sgnus.messages.limits import (
 )
 from sgnus.messages.v1.types import (
     CloseReason,
+    Held,
     HeldNotice,
     OnPeerListChanged,
     Opening,
@@ -343,3 +345,36 @@ def test_whoever_begins_many_rooms_over_our_results_makes_us_take_part_in_a_few_
         node.handle(ins.PeerSaid(STRANGER.peer, word), 30)
     foreign = [one for one in node.rounds.running.values() if one.basis is None]
     assert len(foreign) == ROUNDS_PER_MICROJOB_MAX, STRANGERS_WAIT_MS
+
+
+def unsealed(of: Round) -> Publication:
+    """A publisher with a round that half of the members seal, and none of the others."""
+    own = Publication(of.publisher, node_of(of, of.peers[0]).jobs[of.terms.job].facts)
+    own.shelf(0).held = dict(enumerate(of.held))
+    word = of.pens[of.peers[0]].sign(SignedKind.PROPOSAL, of.proposal(of.held))
+    judging.propose(own, word, 0)
+    judging.hear(own, InstanceId(of.instance), word, 0)
+    r = sealings.read(of.publisher, of.terms, word).r
+    seal = Seal(instance=of.instance, round=1, attempt=0, r=r)
+    for peer in of.peers[:2]:
+        judging.hear(own, InstanceId(of.instance), of.pens[peer].sign(SignedKind.SEAL, seal), 0)
+    return own
+
+
+def test_what_those_did_who_are_gone_is_done_again_where_too_few_are_left_to_pass_them_over() -> None:
+    of = committed()
+    own = unsealed(of)
+    judging.tick(own, ABSENT_MS_MAX - 1, ())
+    assert len(own.shelf(0).held) == len(of.held)
+    judging.tick(own, ABSENT_MS_MAX, ())
+    assert {own.pen.open(one, SignedKind.HELD, Held).member for one in own.shelf(0).held.values()} == {
+        *of.peers[:2]
+    }
+    assert not own.court.rounds and not own.court.banned
+
+
+def test_a_crowd_cannot_have_the_work_of_those_undone_who_are_there_but_do_not_seal_its_round() -> None:
+    of = committed()
+    own = unsealed(of)
+    judging.tick(own, ABSENT_MS_MAX, of.peers[2:])
+    assert len(own.shelf(0).held) == len(of.held) and own.court.rounds

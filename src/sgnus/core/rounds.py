@@ -249,7 +249,7 @@ def tick(node: NodeCore, now_ms: int) -> None:
             _collect(node, round_)
     for own in node.publications.values():
         if own.court.rounds:
-            node.to_publication(own, judging.tick, now_ms)
+            node.to_publication(own, judging.tick, now_ms, tuple(node.links.connected))
     beaconing.tick(node, now_ms)
 
 

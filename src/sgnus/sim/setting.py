@@ -66,7 +66,7 @@ class Setting:
     def end_ms(self) -> int:
         """By when the job must have ended: after the calm, `CALM_MS` where nothing is proved and nobody is hostile."""
         calm_ms = PROVED_CALM_MS if self.verify is not Verify.NONE else CALM_MS
-        return self.faults_ms + (HOSTILE_CALM_MS if self.vices or self.liars > 1 else calm_ms)
+        return self.faults_ms + (HOSTILE_CALM_MS if self.vices or self.liars else calm_ms)
 
     def command(self) -> str:
         """What repeats this run."""
