@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import click
@@ -14,7 +15,7 @@ from sgnus.messages.v1.types import Verify
 from sgnus.sim.host_vices import VICES
 from sgnus.sim.run import Verdict, judge, setting_of
 from sgnus.sim.setting import FAULTS, FAULTS_MS, PEERS_MAX, PEERS_MIN, Setting
-from sgnus.sim.shrinking import shrink
+from sgnus.sim.shrinking import shrink, story_of
 
 SUB_BLOCKS_MAX = 1_000
 EXAMPLES = """\b
@@ -136,6 +137,11 @@ def _show(verdict: Verdict, *, trace: bool) -> None:
     "--skip", default="", callback=numbers_of, help="Numbers of blows that do not happen, as 0,3,4."
 )
 @click.option("--shrink", "is_shrunk", is_flag=True, help="Make a run that breaks a law as small as can be.")
+@click.option(
+    "--keep",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="A folder for the story of each run that breaks a law.",
+)
 @click.option("--trace", is_flag=True, help="Tell every input and effect, also where no law is broken.")
 @click.option("--json", "as_json", is_flag=True, help="One object a seed.")
 @click.pass_context
@@ -150,6 +156,10 @@ def command(context: click.Context, /, **chosen: Any) -> None:
         except UserFault as fault:
             raise click.UsageError(str(fault)) from fault
         is_right = is_right and verdict.is_right
+        if chosen["keep"] and not verdict.is_right:
+            chosen["keep"].mkdir(parents=True, exist_ok=True)
+            name = f"{verdict.law}-{seed}.txt"
+            (chosen["keep"] / name).write_text(story_of(verdict), encoding="utf-8")
         if chosen["as_json"]:
             click.echo(json.dumps(_as_object(verdict)))
         else:
