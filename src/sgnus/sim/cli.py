@@ -178,6 +178,7 @@ def _as_object(verdict: Verdict) -> dict[str, object]:
         "words": verdict.words,
         "ended_ms": verdict.ended_ms,
         "computed": verdict.computed,
+        "wrong": verdict.wrong,
         "steps": verdict.steps,
         "trace": verdict.trace,
         "story": [] if verdict.is_right else list(verdict.story),

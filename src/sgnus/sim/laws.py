@@ -77,6 +77,8 @@ class Laws:
     persisted_ms: dict[tuple[int, int], int] = field(default_factory=dict)
     in_touch_ms: dict[PeerId, int] = field(default_factory=dict)
     blames: int = 0
+    wrong: int = 0
+    """Sub-blocks that receipts verify although they are false: what the policy let slip."""
 
     def signed(self, peer: PeerId, envelope: SignedEnvelope, message: object) -> None:
         """Somebody signed something."""
@@ -260,6 +262,7 @@ class Laws:
                 if x.digests != b"".join(map(right, self.honesty.chunks_of((microjob, x.sub_block))))
             ]
             is_met = self.setting.recheck or self.setting.liars <= (self.setting.verify is Verify.FULL)
+            self.wrong += len(wrong)
             if wrong and is_met:
                 raise Broken("proof", f"the receipt of microjob {microjob} verifies wrong sub-blocks {wrong}")
 

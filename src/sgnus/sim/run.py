@@ -28,6 +28,7 @@ class Verdict:
     ended_ms: int
     steps: int
     computed: int
+    wrong: int
     trace: str
     blows: int
     story: tuple[str, ...]
@@ -40,7 +41,9 @@ class Verdict:
         """One line."""
         how = f"ended after {self.ended_ms / 1000:.1f} s" if self.is_right else f"BROKEN {self.words}"
         size = f"{self.setting.peers} peers, {self.setting.sub_blocks} sub-blocks"
-        return f"seed {self.setting.seed}: {size}: {how}; {self.computed} computed, {self.steps} steps, {self.trace}"
+        slipped = f"{self.wrong} false sub-blocks verified, " if self.setting.liars else ""
+        work = f"{self.computed} computed, {slipped}{self.steps} steps"
+        return f"seed {self.setting.seed}: {size}: {how}; {work}, {self.trace}"
 
 
 def judge(setting: Setting) -> Verdict:
@@ -71,6 +74,7 @@ def judge(setting: Setting) -> Verdict:
         ended_ms=ended_ms,
         steps=grid.steps.story.steps,
         computed=grid.steps.plane.tallies.computed,
+        wrong=grid.steps.laws.wrong,
         trace=grid.steps.story.state.hex(),
         blows=grid.blows,
         story=tuple(grid.steps.story.lines),

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Callable, Iterator
 from typing import Final
 
+from sgnus.messages.v1.types import Verify
 from sgnus.sim.run import Verdict, judge
 from sgnus.sim.setting import PEERS_MIN, Setting
 
@@ -39,13 +40,20 @@ def _smaller(verdict: Verdict) -> Iterator[Setting]:
             yield dataclasses.replace(setting, vices=setting.vices[:number] + setting.vices[number + 1 :])
         if setting.liars:
             yield dataclasses.replace(setting, liars=setting.liars - 1)
-        for peers in _less(setting.peers, max(PEERS_MIN, 1 + len(setting.vices), setting.liars + 1)):
+        for peers in _less(setting.peers, _peers_needed(setting)):
             yield dataclasses.replace(setting, peers=peers)
         for sub_blocks in _less(setting.sub_blocks, 1):
             yield dataclasses.replace(setting, sub_blocks=sub_blocks)
     for number in range(verdict.blows):
         if number not in setting.skip:
             yield dataclasses.replace(setting, skip=(*setting.skip, number))
+
+
+def _peers_needed(setting: Setting) -> int:
+    """With fewer no run could end well."""
+    hostile = max(len(setting.vices), setting.liars)
+    members = setting.members_min + setting.other_beacon if setting.verify is not Verify.NONE else 1
+    return max(PEERS_MIN, 1 + members + hostile)
 
 
 def _less(number: int, least: int) -> Iterator[int]:
