@@ -10,7 +10,7 @@ BESIDE := .venv/stamp-bench
 endif
 export PYTHONPATH := $(CURDIR)/src
 
-.PHONY: help setup demo test check bench generate lock
+.PHONY: help setup demo test check bench storm generate lock
 
 help: ## say what the targets do
 	@sed -n 's/^\([a-z]*\):.*## /\1  /p' Makefile
@@ -38,6 +38,10 @@ test: $(SETUP) ## check, then ports, simulation, interop and whole-system tests
 bench: $(SETUP) $(BESIDE) ## print the figures of docs/performance.md, measured here and now
 	@echo "bench: each figure beside what it is compared with"
 	@$(PYTHON) -m bench
+
+storm: $(SETUP) ## run seeds of the simulator that nobody has run yet (HOURS=1), and keep a ledger in storm/
+	@echo "storm: $(or $(HOURS),1) h of new seeds; Ctrl-C ends it"
+	@$(PYTHON) -m tools.storm --hours $(or $(HOURS),1)
 
 generate: $(SETUP) ## write proto, Python and api/fields.lock from api/sgnus.yaml
 	@echo "generate: proto/, src/sgnus/messages/v1/ and api/fields.lock from api/sgnus.yaml"

@@ -378,3 +378,12 @@ def test_a_crowd_cannot_have_the_work_of_those_undone_who_are_there_but_do_not_s
     own = unsealed(of)
     judging.tick(own, ABSENT_MS_MAX, of.peers[2:])
     assert len(own.shelf(0).held) == len(of.held) and own.court.rounds
+
+
+def test_what_the_publisher_ran_itself_is_not_done_again_for_want_of_its_seal() -> None:
+    of = committed()
+    own = unsealed(of)
+    last = own.pen.open(of.held[3], SignedKind.HELD, Held)
+    own.shelf(0).held[3] = own.pen.sign(SignedKind.HELD, replace(last, member=own.pen.peer))
+    judging.tick(own, ABSENT_MS_MAX, ())
+    assert sorted(own.shelf(0).held) == [0, 1, 3]

@@ -8,6 +8,7 @@ import pytest
 
 from sgnus.messages.v1.types import Verify
 from sgnus.sim.run import hostile_setting_of, setting_of
+from sgnus.sim.run import proved_setting_of as proved
 from sgnus.sim.setting import FAULTS, Setting
 from tests.sim.pool import assert_lawful
 
@@ -27,12 +28,6 @@ def test_all_laws_hold_in_fair_weather_and_nothing_is_leased_twice() -> None:
 @pytest.mark.parametrize("first", range(10_000, 10_150, BLOCK))
 def test_all_laws_hold_against_hostile_peers(first: int) -> None:
     assert_lawful(hostile_setting_of(seed) for seed in range(first, first + BLOCK))
-
-
-def proved(seed: int, verify: Verify, liars: int = 0) -> Setting:
-    """A seed's own size, but with two honest members at least."""
-    own = setting_of(seed)
-    return dataclasses.replace(own, peers=max(own.peers, 3 + liars), verify=verify, liars=liars)
 
 
 @pytest.mark.parametrize("first", range(2_000, 2_100, BLOCK))

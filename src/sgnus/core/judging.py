@@ -176,7 +176,7 @@ def _redo_of_absent(own: Publication, arbitration: Arbitration, connected: Colle
     present = {
         author for one in rounds for attempt in one.docket.attempts.values() for author in attempt.seals
     }
-    present.update(connected)
+    present.update((own.pen.peer, *connected))
     absent = [n for n, one in sorted(shelf.held.items()) if _member_of(own, one) not in present]
     for number in absent:
         _void(own, microjob, number)

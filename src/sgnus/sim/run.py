@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import random
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
+from typing import Final
 
 from sgnus.core.publication import Publication
 from sgnus.messages.v1.types import Verify
@@ -87,6 +91,12 @@ def setting_of(seed: int) -> Setting:
     return Setting(seed, peers=dice.randint(3, 14), sub_blocks=dice.randint(1, 45))
 
 
+def proved_setting_of(seed: int, verify: Verify, liars: int = 0) -> Setting:
+    """A seed's own size, but with two honest members at least."""
+    own = setting_of(seed)
+    return dataclasses.replace(own, peers=max(own.peers, 3 + liars), verify=verify, liars=liars)
+
+
 def hostile_setting_of(seed: int) -> Setting:
     """A seed's own hostile peers, fewer than half of the members of any room, alone or in league, and its own faults."""
     dice = random.Random(f"{seed}/hostile")
@@ -103,6 +113,15 @@ def hostile_setting_of(seed: int) -> Setting:
         liars=0 if verify is Verify.NONE else dice.randint(0, count),
         vices=tuple(dice.choice(vices) for _ in range(count)),
     )
+
+
+KINDS: Final[Mapping[str, Callable[[int], Setting]]] = {
+    "faults": setting_of,
+    "sample": partial(proved_setting_of, verify=Verify.SAMPLE),
+    "full": partial(proved_setting_of, verify=Verify.FULL, liars=1),
+    "hostile": hostile_setting_of,
+}
+"""The kinds of runs that a storm goes through."""
 
 
 def _state_of(grid: Grid) -> str:

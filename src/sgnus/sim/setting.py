@@ -27,9 +27,11 @@ FAULTS = (
 PEERS_MIN, PEERS_MAX = 2, 64
 FAULTS_MS = 15_000
 CALM_MS = 30_000
-PROVED_CALM_MS = 90_000
-"""A round that is stuck gives up after half a minute, and then its microjob needs a room, and a round, again."""
-HOSTILE_CALM_MS = 120_000
+PROVED_CALM_MS = 180_000
+"""Where more than half of those who did the work are gone for good, the time-outs of verification add up: a round stalls for
+30 s, a room with strangers waits 20 s, the publisher 30 s for the absent; then their work is done and verified again.
+"""
+HOSTILE_CALM_MS = 180_000
 """Hostile peers go on when all is calm; this is the time that honest ones have against them."""
 
 
