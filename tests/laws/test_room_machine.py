@@ -1,0 +1,111 @@
+"""Rooms under whatever order of mail, work, time and failure, while corrupt peers say what they like.
+
+Held after every step: no core raises or breaks an invariant of its own, nobody blames an honest node, what is refused changes
+nothing, and nothing that others say makes a node hold more than its bounds.
+"""
+
+from __future__ import annotations
+
+from random import Random
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from sgnus.core import inputs as ins
+from sgnus.core.room import Phase
+from sgnus.messages.ids import PeerId
+from sgnus.messages.v1.types import Verify
+from tests.laws.bounds import assert_bounds
+from tests.laws.corrupt import SCHEMES, Scheme, Schemer, say
+from tests.laws.profile import scripts
+from tests.laws.small_grid import JOB, Shape, SmallGrid
+
+PEERS = tuple(PeerId(name) for name in ("pub", "ann", "bob", "cid"))
+CORRUPT = (PeerId("eve"), PeerId("mallory"))
+picks = st.integers(0, 63)
+seeds = st.integers(0, 2**32)
+victims = st.integers(0, len(PEERS) - 1)
+
+
+class Rooms(RuleBasedStateMachine):
+    """A job, its publisher, three nodes that process it, and two corrupt peers."""
+
+    @initialize(
+        sub_blocks=st.sampled_from((1, 3, 12)),
+        verify=st.sampled_from((Verify.NONE, Verify.SAMPLE)),
+        calm=st.integers(0, 6),
+    )
+    def begin(self, sub_blocks: int, verify: Verify, calm: int) -> None:
+        self.grid = SmallGrid(Shape(PEERS, CORRUPT, sub_blocks, verify))
+        for _ in range(calm):
+            self.grid.deliver_all()
+            self.grid.pass_time(300)
+
+    # ---- what happens in any grid
+    @rule(pick=picks)
+    def one_message_arrives(self, pick: int) -> None:
+        self.grid.deliver(pick)
+
+    @rule()
+    def all_mail_arrives(self) -> None:
+        self.grid.deliver_all()
+
+    @rule(ms=st.sampled_from((0, 60, 300, 700, 1_600, 5_200)))
+    def time_passes(self, ms: int) -> None:
+        self.grid.pass_time(ms)
+
+    @rule(pick=picks, is_well=st.booleans())
+    def work_ends(self, pick: int, is_well: bool) -> None:
+        self.grid.finish(pick, is_well=is_well)
+
+    @rule()
+    def all_work_ends(self) -> None:
+        for _ in range(len(self.grid.tasks)):
+            self.grid.finish(0)
+
+    @rule(one=victims, other=victims)
+    def a_stream_breaks(self, one: int, other: int) -> None:
+        if one != other:
+            self.grid.reconnect(PEERS[one], PEERS[other])
+
+    @rule(peer=victims)
+    def a_node_is_started_again(self, peer: int) -> None:
+        self.grid.restart(PEERS[peer])
+
+    @rule(peer=victims)
+    def a_node_is_told_to_stop(self, peer: int) -> None:
+        self.grid.give(PEERS[peer], ins.Stopping())
+
+    @rule(peer=victims, what=st.sampled_from((ins.AppJoins, ins.AppHosts, ins.AppLeaves)))
+    def an_app_wants_a_seat(
+        self, peer: int, what: type[ins.AppJoins | ins.AppHosts | ins.AppLeaves]
+    ) -> None:
+        self.grid.give(PEERS[peer], what(self.grid.now_ms, JOB, 0))
+
+    # ---- what corrupt peers do
+    @rule(victim=victims, scheme=st.sampled_from(SCHEMES), liar=st.sampled_from(CORRUPT), seed=seeds)
+    def a_corrupt_peer_speaks(self, victim: int, scheme: Scheme, liar: PeerId, seed: int) -> None:
+        core = self.grid.cores[PEERS[victim]]
+        given = scheme(Schemer(self.grid, liar, Random(seed)), core)
+        if given is not None:
+            say(self.grid, PEERS[victim], given)
+
+    @rule(victim=victims, liar=st.sampled_from(CORRUPT))
+    def the_stream_of_a_corrupt_peer_breaks(self, victim: int, liar: PeerId) -> None:
+        self.grid.give(PEERS[victim], ins.PeerLost(liar))
+
+    # ---- what always holds
+    @invariant()
+    def nothing_grows_beyond_its_bounds(self) -> None:
+        for core in self.grid.cores.values() if hasattr(self, "grid") else ():
+            assert_bounds(core)
+
+    @invariant()
+    def nobody_hosts_for_the_publisher_what_is_not_its_job(self) -> None:
+        for core in self.grid.cores.values() if hasattr(self, "grid") else ():
+            room = core.room
+            assert room is None or room.phase is Phase.CLOSED or core.pen.peer in room.roster.peers
+
+
+Rooms.TestCase.settings = scripts(60, 40)
+TestRooms = Rooms.TestCase
