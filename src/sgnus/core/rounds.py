@@ -146,14 +146,17 @@ def keep_left(node: NodeCore, room: Room) -> None:
 
 
 def take_held(node: NodeCore, said: HeldNotice, now_ms: int) -> None:
-    """The publisher's word about a room that we left: if it is complete now, we verify it. Faults: PeerFault."""
+    """The publisher's word about a room that we left: if it is complete now, we verify it. All of it is checked before any of
+    it counts. Faults: PeerFault.
+    """
+    publishers = [room.seat.publisher for room in node.rounds.left.values()]
+    known = [one for one in said.held if one.author in publishers]
+    words = [(node.pen.open(one, SignedKind.HELD, Held), one) for one in known]
     for instance, room in list(node.rounds.left.items()):
         seat, lobby = room.seat, node.jobs.get(room.seat.job)
-        for envelope in said.held:
-            if envelope.author != seat.publisher:
-                continue
-            held = node.pen.open(envelope, SignedKind.HELD, Held)
-            if (held.job, held.microjob) == (seat.job, seat.microjob) and held.sub_block < seat.sub_blocks:
+        for held, envelope in words:
+            is_of_it = (envelope.author, held.job, held.microjob) == (seat.publisher, seat.job, seat.microjob)
+            if is_of_it and held.sub_block < seat.sub_blocks:
                 room.book.add_held(held, envelope)
         if lobby is not None and room.book.is_complete():
             del node.rounds.left[instance]
