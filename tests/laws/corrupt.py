@@ -19,12 +19,14 @@ from sgnus.messages.errors import PeerFault
 from sgnus.messages.ids import InstanceId, PeerId
 from sgnus.messages.limits import EPOCHS_AHEAD_MAX
 from sgnus.messages.v1.types import (
+    HeldNotice,
     JoinAnswer,
     JoinReason,
     JoinRequest,
     Member,
     OnHostChanged,
     OnPeerListChanged,
+    Records,
     RoomAnnouncement,
     SignedEnvelope,
     SignedKind,
@@ -66,7 +68,15 @@ class Schemer:
     # ---- one message each, or None where there is nothing to be had
     def invent(self, core: NodeCore) -> ins.Input:
         """Anything, within what the codec lets through."""
-        words = ["", "x", "00" * 32, JOB, *self.grid.shape.peers, *self.grid.shape.corrupt, *self._instances(core)]
+        words = [
+            "",
+            "x",
+            "00" * 32,
+            JOB,
+            *self.grid.shape.peers,
+            *self.grid.shape.corrupt,
+            *self._instances(core),
+        ]
         liar = Liar(
             self.dice,
             words,
@@ -210,6 +220,21 @@ class Schemer:
         )
         return ins.PeerSaid(self.pen.peer, claim)
 
+    def mix(self, core: NodeCore) -> ins.Input | None:
+        """What others signed, in an order of its own, and among it something that does not belong there."""
+        held, records = self._signed(SignedKind.HELD)[-8:], self._signed(SignedKind.RECORD)[-8:]
+        odd = self.pen.sign(SignedKind.VOTE, Vote(instance="", epoch=1, candidate="", list=b""))
+        others = [odd] if self.dice.randrange(3) else []
+        self.dice.shuffle(held)
+        self.dice.shuffle(records)
+        instance = self._instances(core)[0] if self._instances(core) else ""
+        records_too = Records(
+            instance=instance, processed=(*records, *others)[:8], held=tuple(held), started=()
+        )
+        held_too = Records(instance=instance, processed=tuple(records), held=(*held, *others), started=())
+        notice = HeldNotice(held=(*held, *others))
+        return ins.PeerSaid(self.pen.peer, self.dice.choice((records_too, held_too, notice)))
+
     # ---- what it knows
     def _seldom(self, number: int) -> int:
         return 0 if self.dice.randrange(5) else number
@@ -293,4 +318,5 @@ SCHEMES: tuple[Scheme, ...] = (
     Schemer.stand,
     Schemer.vote,
     Schemer.claim,
+    Schemer.mix,
 )

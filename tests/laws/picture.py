@@ -58,4 +58,6 @@ def difference(before: Any, after: Any, where: str = "") -> str:
         found = difference(one, other, f"{where}.{name}")
         if found:
             return found
-    return f"{where}: {len(before)} things became {len(after)}: {after[len(before) :] or before[len(after) :]}"
+    return (
+        f"{where}: {len(before)} things became {len(after)}: {after[len(before) :] or before[len(after) :]}"
+    )

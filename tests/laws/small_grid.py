@@ -312,7 +312,9 @@ class SmallGrid:
             if other == peer:
                 continue
             if body.kind is SignedKind.ANNOUNCEMENT:
-                self.mail.post(GOSSIP, other, ins.RoomHeard(peer, pen.open(body, body.kind, RoomAnnouncement)))
+                self.mail.post(
+                    GOSSIP, other, ins.RoomHeard(peer, pen.open(body, body.kind, RoomAnnouncement))
+                )
             else:
                 asked = ins.SeatAsked(peer, pen.open(body, body.kind, JoinRequest), body)
                 self.mail.post(GOSSIP, other, asked)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from random import Random
 
+import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
@@ -77,9 +78,7 @@ class Rooms(RuleBasedStateMachine):
         self.grid.give(PEERS[peer], ins.Stopping())
 
     @rule(peer=victims, what=st.sampled_from((ins.AppJoins, ins.AppHosts, ins.AppLeaves)))
-    def an_app_wants_a_seat(
-        self, peer: int, what: type[ins.AppJoins | ins.AppHosts | ins.AppLeaves]
-    ) -> None:
+    def an_app_wants_a_seat(self, peer: int, what: type[ins.AppJoins | ins.AppHosts | ins.AppLeaves]) -> None:
         self.grid.give(PEERS[peer], what(self.grid.now_ms, JOB, 0))
 
     # ---- what corrupt peers do
@@ -108,4 +107,4 @@ class Rooms(RuleBasedStateMachine):
 
 
 Rooms.TestCase.settings = scripts(60, 40)
-TestRooms = Rooms.TestCase
+TestRooms = pytest.mark.timeout(900)(Rooms.TestCase)
