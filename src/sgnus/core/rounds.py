@@ -165,14 +165,18 @@ def take_held(node: NodeCore, said: HeldNotice, now_ms: int) -> None:
 
 
 def hear(node: NodeCore, sender: PeerId, envelope: SignedEnvelope, now_ms: int) -> None:
-    """A signed word of a round. Faults: PeerFault."""
+    """A signed word of a round. Faults: PeerFault, but not for another's word: its bringer may have been told something else."""
     if envelope.kind not in WORDS:
         raise PeerFault(f"a {envelope.kind.name} is no word of a round")
     said = node.pen.open(envelope, envelope.kind, _TYPES[envelope.kind])
-    if isinstance(said, Proposal):
-        _proposed(node, said, envelope, now_ms)
-    for instance in _rounds_of(node, said):
-        _hear_in(node, instance, envelope, now_ms)
+    try:
+        if isinstance(said, Proposal):
+            _proposed(node, said, envelope, now_ms)
+        for instance in _rounds_of(node, said):
+            _hear_in(node, instance, envelope, now_ms)
+    except PeerFault:
+        if envelope.author == sender:
+            raise
 
 
 def _rounds_of(node: NodeCore, said: Message) -> list[InstanceId]:
