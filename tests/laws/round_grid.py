@@ -96,14 +96,17 @@ def _chunks(opening: Opening) -> range:
 
 
 class RoundGrid(SmallGrid):
-    """`corrupt` peers are liars; the first of them has a seat and has done its share, the others are strangers."""
+    """`corrupt` peers are liars; those of them that are peers of the grid as well have seats and did their share."""
 
-    def __init__(self, shape: Shape) -> None:
+    def __init__(
+        self, shape: Shape, *, are_workers_lying: bool = True, are_checkers_lying: bool = True
+    ) -> None:
         self.said = Said()
-        super().__init__(shape, liars=shape.corrupt)
+        super().__init__(shape)
+        self.works.are_workers_lying, self.works.are_checkers_lying = are_workers_lying, are_checkers_lying
         self.pens = {peer: core.pen for peer, core in self.cores.items()}
-        self.pens |= {peer: CheapPen(peer) for peer in shape.corrupt}
-        self.workers = (*(peer for peer in shape.peers if peer not in self._aside()), shape.corrupt[0])
+        self.pens |= {peer: CheapPen(peer) for peer in shape.corrupt if peer not in self.pens}
+        self.workers = tuple(peer for peer in shape.peers if peer not in self._aside())
         self.openings: dict[int, Opening] = {}
         self.list = self.founded(self.workers, NONCE)
         self._work()
@@ -125,11 +128,21 @@ class RoundGrid(SmallGrid):
     def signed(self, peer: PeerId, envelope: SignedEnvelope, message: Message) -> None:
         """See `SmallGrid`."""
         super().signed(peer, envelope, message)
+        if peer in self.shape.corrupt:
+            if isinstance(message, Verdict):
+                self.said.heard(message)
+            return
         is_member = peer != self.shape.publisher
         is_full = self.shape.verify is Verify.FULL and (is_member or not isinstance(message, Opening))
         self.said.note(peer, envelope, message, is_full=is_full)
 
     def perform(self, peer: PeerId, effect: fx.Effect) -> None:
+        """See `SmallGrid`."""
+        if peer not in self.shape.corrupt:
+            self._watch(peer, effect)
+        super().perform(peer, effect)
+
+    def _watch(self, peer: PeerId, effect: fx.Effect) -> None:
         """What must survive a crash is on disk before it is sent, and only what is proven is kept as proof."""
         match effect:
             case fx.Send(message=SignedEnvelope() as word) if word.author == peer:
@@ -142,10 +155,9 @@ class RoundGrid(SmallGrid):
                 self._is_proven(effect.value)
             case fx.Persist(namespace="held", value=b""):
                 held = decode(Held, decode(SignedEnvelope, self.disks[peer]["held", effect.key]).payload)
-                assert held.member in self.works.liars, f"a result of {held.member} is taken back"
+                assert held.member in self.shape.corrupt, f"a result of {held.member} is taken back"
             case _:
                 pass
-        super().perform(peer, effect)
 
     def _is_durable(self, peer: PeerId, word: SignedEnvelope) -> None:
         disk, pen = self.disks[peer], self.pens[peer]
@@ -173,7 +185,7 @@ class RoundGrid(SmallGrid):
             for number, chunk in enumerate(_chunks(opening)):
                 if opening.digests[number * 32 : (number + 1) * 32] != right(chunk):
                     both = (workers[chunk], checkers[chunk])
-                    assert all(peer in self.works.liars for peer in both), f"chunk {chunk} is false: {both}"
+                    assert all(peer in self.shape.corrupt for peer in both), f"chunk {chunk} is false: {both}"
 
     # ---- how it begins
     def _aside(self) -> tuple[PeerId, ...]:
@@ -198,9 +210,8 @@ class RoundGrid(SmallGrid):
     def _work(self) -> None:
         """All sit; each does its share; the publisher holds it."""
         for peer in self.workers:
-            if peer in self.cores:
-                core = self.cores[peer]
-                moving.sit(core, core.jobs[JOB], self.list, self.now_ms, by_app=False)
+            core = self.cores[peer]
+            moving.sit(core, core.jobs[JOB], self.list, self.now_ms, by_app=False)
         listed = OnPeerListChanged(list=self.list.envelope)
         self.give(self.shape.publisher, ins.PeerSaid(self.list.host, listed))
         for number in range(self.shape.sub_blocks):
@@ -208,8 +219,7 @@ class RoundGrid(SmallGrid):
             root, opening = self.works.committed(worker, self.list.instance, (0, number))
             assert opening is not None
             self.openings[number] = opening
-            if worker in self.cores:
-                self.cores[worker].rounds.keep_opening(opening)
+            self.cores[worker].rounds.keep_opening(opening)
             record = ProcessedRecord(
                 job=JOB,
                 microjob=0,

@@ -1,7 +1,7 @@
 """A few nodes' cores, the mail between them and the work that they asked for, which a test lets happen in any order.
 
-No clock, no delays, no dice: unlike the simulator it never does anything by itself. `corrupt` peers have no core; whatever is
-sent to them is overheard, and what they say comes from the test.
+No clock, no delays, no dice: unlike the simulator it never does anything by itself. What `corrupt` peers say comes from the
+test, and they overhear everything; one that is also among the `peers` has a core as well, so that it takes part besides.
 """
 
 from __future__ import annotations
@@ -111,25 +111,27 @@ class Overheard:
 
 
 class Works:
-    """What nodes make of sub-blocks and chunks: honest ones the truth, liars the one falsehood."""
+    """What nodes make of sub-blocks and chunks: honest ones the truth, liars the one falsehood, where they lie."""
 
-    def __init__(self, shape: Shape, liars: Sequence[PeerId] = ()) -> None:
+    def __init__(self, shape: Shape) -> None:
         self._shape = shape
-        self.liars = liars
+        self.are_workers_lying = self.are_checkers_lying = True
 
     def chunks_of(self, microjob: int, sub_block: int) -> range:
         first = (microjob * 10 + sub_block) * self._shape.chunks
         return range(first, first + self._shape.chunks)
 
-    def digests(self, peer: PeerId, chunks: Sequence[int]) -> bytes:
-        """What `peer` says that these hash to."""
-        say = false if peer in self.liars else right
-        return b"".join(say(chunk) for chunk in chunks)
+    def checked(self, peer: PeerId, chunks: Sequence[int]) -> bytes:
+        """What `peer` says that these hash to, when it runs them again."""
+        return self._said(chunks, is_false=peer in self._shape.corrupt and self.are_checkers_lying)
+
+    def _said(self, chunks: Sequence[int], *, is_false: bool) -> bytes:
+        return b"".join((false if is_false else right)(chunk) for chunk in chunks)
 
     def committed(self, peer: PeerId, instance: str, place: tuple[int, int]) -> tuple[bytes, Opening | None]:
         """The root that a worker commits to, and what it hides."""
         chunks = self.chunks_of(*place)
-        digests = self.digests(peer, chunks)
+        digests = self._said(chunks, is_false=peer in self._shape.corrupt and self.are_workers_lying)
         if self._shape.verify is Verify.NONE:
             return hashlib.sha256(digests).digest(), None
         seed = hashlib.sha256(f"{peer}/{instance}/{place}".encode()).digest()
@@ -148,10 +150,10 @@ class Works:
             case fx.Process():
                 return ins.SubBlockFailed(effect.instance, effect.sub_block, ReturnReason.ABANDONED, "no end")
             case fx.Reexecute():
-                digests = self.digests(peer, effect.chunks) if is_well else None
+                digests = self.checked(peer, effect.chunks) if is_well else None
                 return ins.Reexecuted(effect.instance, effect.chunks, digests)
             case fx.Recheck():
-                digests = self.digests(peer, effect.chunks) if is_well else None
+                digests = self.checked(peer, effect.chunks) if is_well else None
                 place = (effect.microjob, effect.sub_block)
                 return ins.Rechecked(effect.job, *place, effect.chunks, digests)
             case fx.RunHere():
@@ -186,11 +188,11 @@ class Mail:
 class SmallGrid:
     """See above. An honest node's core must never raise, nor blame another honest node."""
 
-    def __init__(self, shape: Shape, liars: Sequence[PeerId] = ()) -> None:
+    def __init__(self, shape: Shape) -> None:
         self.shape = shape
         self.now_ms = 1_000
         self.facts = shape.facts()
-        self.works = Works(shape, liars)
+        self.works = Works(shape)
         self.overheard = Overheard()
         self.cores: dict[PeerId, NodeCore] = {}
         self.disks: dict[PeerId, dict[tuple[str, str], bytes]] = {peer: {} for peer in shape.peers}
@@ -215,7 +217,7 @@ class SmallGrid:
         loaded = held_of(JOB, disk)
         if loaded is not None and peer == self.shape.publisher:
             self.give(peer, loaded)
-        for other in (*self.cores, *self.shape.corrupt):
+        for other in dict.fromkeys((*self.cores, *self.shape.corrupt)):
             if other != peer:
                 self.reconnect(peer, other)
 
@@ -242,6 +244,13 @@ class SmallGrid:
         self.now_ms += ms
         for peer in self.cores:
             self.give(peer, ins.Tick())
+
+    def pass_a_while(self) -> None:
+        """Nothing goes wrong for a moment."""
+        self.deliver_all()
+        for _ in range(len(self.tasks)):
+            self.finish(0)
+        self.pass_time(500)
 
     def finish(self, pick: int, *, is_well: bool = True) -> None:
         """One of the pieces of work that are under way ends."""
@@ -298,10 +307,11 @@ class SmallGrid:
             case fx.PublishEntry(kind=EntryKind.DONE):
                 self.changed(open=False)
             case fx.Accuse():
-                assert effect.accused in self.works.liars, f"{peer} accuses {effect.accused}"
+                assert effect.accused in self.shape.corrupt, f"{peer} accuses {effect.accused}"
                 self.changed(banned=tuple(dict.fromkeys((*self.facts.banned, effect.accused))))
             case fx.Blame():
-                assert effect.peer in self.shape.corrupt, f"{peer} blames {effect.peer}: {effect.reason}"
+                is_right = effect.peer in self.shape.corrupt or peer in self.shape.corrupt
+                assert is_right, f"{peer} blames {effect.peer}: {effect.reason}"
             case _:
                 pass
 

@@ -23,11 +23,12 @@ from tests.laws.round_grid import RoundGrid
 from tests.laws.round_schemes import SABOTAGES, Sabotage, Saboteur
 from tests.laws.small_grid import Shape
 
-PEERS = tuple(PeerId(name) for name in ("pub", "ann", "bob", "cid"))
+PEERS = tuple(PeerId(name) for name in ("pub", "ann", "bob", "cid", "mallory"))
+HONEST = PEERS[:-1]
 CORRUPT = (PeerId("mallory"), PeerId("eve"))
 picks = st.integers(0, 63)
 seeds = st.integers(0, 2**32)
-victims = st.integers(0, len(PEERS) - 1)
+victims = st.integers(0, len(HONEST) - 1)
 
 
 class Rounds(RuleBasedStateMachine):
@@ -36,22 +37,25 @@ class Rounds(RuleBasedStateMachine):
     @initialize(
         verify=st.sampled_from((Verify.FULL, Verify.FULL, Verify.SAMPLE)),
         has_beacon=st.booleans(),
-        calm=st.integers(0, 3),
+        lies=st.tuples(st.booleans(), st.booleans()),
+        calm=st.integers(0, 6),
     )
-    def begin(self, verify: Verify, has_beacon: bool, calm: int) -> None:
-        beacon = PEERS[-1] if has_beacon else None
-        self.grid = RoundGrid(Shape(PEERS, CORRUPT, 4, verify, beacon=beacon))
+    def begin(self, verify: Verify, has_beacon: bool, lies: tuple[bool, bool], calm: int) -> None:
+        beacon = PEERS[3] if has_beacon else None
+        shape = Shape(PEERS, CORRUPT, 4, verify, beacon=beacon)
+        self.grid = RoundGrid(shape, are_workers_lying=lies[0], are_checkers_lying=lies[1])
         for _ in range(calm):
-            self.grid.deliver_all()
-            self.grid.pass_time(500)
+            self.grid.pass_a_while()
 
-    @rule(pick=picks)
-    def one_word_arrives(self, pick: int) -> None:
-        self.grid.deliver(pick)
+    @rule(picks=st.lists(picks, min_size=1, max_size=12))
+    def some_words_arrive(self, picks: list[int]) -> None:
+        for pick in picks:
+            self.grid.deliver(pick)
 
-    @rule()
-    def all_words_arrive(self) -> None:
-        self.grid.deliver_all()
+    @rule(times=st.integers(1, 3))
+    def a_while_passes(self, times: int) -> None:
+        for _ in range(times):
+            self.grid.pass_a_while()
 
     @rule(ms=st.sampled_from((100, 700, 3_100, 10_100)))
     def time_passes(self, ms: int) -> None:
@@ -61,19 +65,12 @@ class Rounds(RuleBasedStateMachine):
     def a_run_ends(self, pick: int, is_well: bool) -> None:
         self.grid.finish(pick, is_well=is_well)
 
-    @rule()
-    def all_runs_end(self) -> None:
-        for _ in range(len(self.grid.tasks)):
-            self.grid.finish(0)
-
-    @rule(one=victims, other=victims)
-    def a_stream_breaks(self, one: int, other: int) -> None:
+    @rule(one=victims, other=victims, is_restart=st.integers(0, 3))
+    def something_breaks(self, one: int, other: int, is_restart: int) -> None:
         if one != other:
             self.grid.reconnect(PEERS[one], PEERS[other])
-
-    @rule(peer=victims)
-    def a_node_is_started_again(self, peer: int) -> None:
-        self.grid.restart(PEERS[peer])
+        elif is_restart:
+            self.grid.restart(PEERS[one])
 
     @rule(
         victim=victims,
@@ -86,15 +83,12 @@ class Rounds(RuleBasedStateMachine):
         if given is not None:
             say(self.grid, PEERS[victim], given)
 
-    @rule(
-        sabotage=st.sampled_from((Saboteur.seal, Saboteur.reveal, Saboteur.judge, Saboteur.propose)),
-        seed=seeds,
-    )
-    def a_liar_tells_all_the_same(self, sabotage: Sabotage, seed: int) -> None:
-        given = sabotage(Saboteur(self.grid, CORRUPT[0], Random(seed)), self.grid.cores[PEERS[1]])
-        for peer in PEERS if given is not None else ():
-            assert given is not None
-            say(self.grid, peer, given)
+    @rule(sabotage=st.sampled_from(SABOTAGES), liar=st.sampled_from(CORRUPT), seed=seeds)
+    def a_liar_tells_all_the_same(self, sabotage: Sabotage, liar: PeerId, seed: int) -> None:
+        given = sabotage(Saboteur(self.grid, liar, Random(seed)), self.grid.cores[PEERS[1]])
+        if given is not None:
+            for peer in HONEST:
+                say(self.grid, peer, given)
 
     @invariant()
     def nothing_grows_beyond_its_bounds(self) -> None:
