@@ -31,11 +31,15 @@ class Leases(RuleBasedStateMachine):
         self.now_ms = 10_000
         self.workers: dict[PeerId, int] = {}
 
-    @initialize(sub_blocks=st.integers(1, 10), workers=st.lists(st.integers(0, 3), min_size=4, max_size=4))
+    @initialize(
+        sub_blocks=st.sampled_from((1, 2, 4, 10)), workers=st.lists(st.integers(0, 3), min_size=4, max_size=4)
+    )
     def found(self, sub_blocks: int, workers: list[int]) -> None:
         self.workers = dict(zip(MEMBERS, workers, strict=True))
         self.board = LeaseBoard(RecordBook(sub_blocks), Pace(DEADLINE_MS_DEFAULT))
         self.naive = NaiveBoard(sub_blocks)
+        for peer, count in self.workers.items():
+            self.a_member_says_what_it_can_take(peer, count + 1, [])
 
     @rule(ms=st.sampled_from((1, 400, 700, 2_100, 61_000)))
     def time_passes(self, ms: int) -> None:
@@ -43,6 +47,7 @@ class Leases(RuleBasedStateMachine):
 
     @rule()
     def the_host_leases_out(self) -> None:
+        """As it does after whatever it hears."""
         rows = list(self.workers.items())
         self.naive.granted(self.board.grant(rows, self.now_ms), rows, self.now_ms)
 
@@ -53,12 +58,14 @@ class Leases(RuleBasedStateMachine):
         lasts_ms = self.board.pace.lease_ms()
         self.board.note_capacity(peer, free, works_on, self.now_ms)
         self.naive.spoke(peer, free, works_on, self.now_ms, lasts_ms)
+        self.the_host_leases_out()
 
     @rule(peer=anybody, number=numbers)
     def a_record_comes(self, peer: PeerId, number: int) -> None:
         lasts_ms = self.board.pace.lease_ms()
         self.board.note_processed(number, peer, self.now_ms)
         self.naive.processed(number, peer, self.now_ms, lasts_ms)
+        self.the_host_leases_out()
 
     @rule(number=numbers)
     def the_publisher_holds_it(self, number: int) -> None:
@@ -77,6 +84,7 @@ class Leases(RuleBasedStateMachine):
     def deadlines_are_looked_at(self) -> None:
         self.board.expire(self.now_ms)
         self.naive.expire(self.now_ms)
+        self.the_host_leases_out()
 
     @rule(peer=members, delivers=st.booleans())
     def a_member_is_gone(self, peer: PeerId, delivers: bool) -> None:
@@ -84,6 +92,7 @@ class Leases(RuleBasedStateMachine):
         self.naive.forget(peer, delivers=delivers)
         if peer not in self.board.banned:
             self.naive.barred = [one for one in self.naive.barred if one != peer]
+        self.the_host_leases_out()
 
     @rule(peer=members, is_ban=st.booleans())
     def a_member_gets_nothing_more(self, peer: PeerId, is_ban: bool) -> None:
