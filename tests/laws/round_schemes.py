@@ -62,7 +62,6 @@ class Saboteur:
         if not self.dice.randrange(4):
             own = replace(listed.list, epoch=2, sequence=2, previous=listed.digest)
             envelope = self.pen.sign(SignedKind.LIST, own)
-        suspicions = [one for one in self._signed(SignedKind.SUSPICION) if self.dice.randrange(2)]
         leave = self.pen.sign(SignedKind.LEAVE, Leave(instance=instance))
         held = self.grid.held
         proposal = Proposal(
@@ -70,11 +69,11 @@ class Saboteur:
             microjob=0,
             instance=instance,
             round=1 + self._seldom(),
-            attempt=self.dice.choice((0, 0, 1, 2, 3, 60)),
+            attempt=self.dice.choice((0, 1, 60, *self._attempts(core))),
             list=envelope,
             held=held[: len(held) - self._seldom()],
             leaves=(leave,) * self._seldom(),
-            suspicions=tuple(suspicions),
+            suspicions=tuple(self._suspicions(instance)),
         )
         return self._say(SignedKind.PROPOSAL, proposal)
 
@@ -165,10 +164,31 @@ class Saboteur:
         return ins.PeerSaid(self.me, envelope)
 
     def _seldom(self) -> int:
-        return int(not self.dice.randrange(5))
+        return int(not self.dice.randrange(8))
 
     def _signed(self, kind: SignedKind) -> Sequence[SignedEnvelope]:
         return list(dict.fromkeys(one for one in self.grid.overheard.signed if one.kind is kind))
+
+    def _attempts(self, core: NodeCore) -> list[int]:
+        """The numbers that are taken: another R under one of them would be a second one."""
+        docket = self._docket(core)
+        return [number for number, _by in docket.attempts] * 2 if docket is not None else []
+
+    def _suspicions(self, instance: str) -> Sequence[SignedEnvelope]:
+        """All that anybody says against one member, and our own word: what leaves it out if it is enough. Or none, or some."""
+        known = self._signed(SignedKind.SUSPICION)
+        if not self.dice.randrange(3):
+            return [one for one in known if self.dice.randrange(2)]
+        silent = self.dice.choice(self.grid.workers[:-1])
+        own = self.pen.sign(
+            SignedKind.SUSPICION, Suspicion(instance=instance, round=1, attempt=0, silent=silent)
+        )
+        against = {own.author: own}
+        for one in known:
+            said = self.pen.open(one, one.kind, Suspicion)
+            if (said.instance, said.silent) == (instance, silent):
+                against[one.author] = one
+        return list(against.values()) if len(against) > 1 else []
 
     def _own(self) -> list[int]:
         workers = self.grid.workers

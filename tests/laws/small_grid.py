@@ -58,7 +58,9 @@ def false(chunk: int) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """What one small grid is. The first of `peers` publishes; `beacon` is its own word, or that of another node."""
+    """What one small grid is. The first of `peers` publishes, and is the beacon unless that is another one. Without `workers` no
+    node looks for a seat by itself.
+    """
 
     peers: tuple[PeerId, ...]
     corrupt: tuple[PeerId, ...]
@@ -66,6 +68,7 @@ class Shape:
     verify: Verify = Verify.NONE
     chunks: int = 1
     beacon: PeerId | None = None
+    workers: int = 1
 
     @property
     def publisher(self) -> PeerId:
@@ -163,12 +166,15 @@ class Works:
 
 
 class Mail:
-    """Ways, each in its order. What gossip, entries and the disk bring comes by ways of its own."""
+    """Ways, each in its order. What gossip, entries and the disk bring comes by ways of its own. Who is `mute` is not heard."""
 
     def __init__(self) -> None:
         self.ways: dict[Way, deque[ins.Input]] = {}
+        self.mute: PeerId | None = None
 
     def post(self, sender: PeerId, to: PeerId, given: ins.Input) -> None:
+        if sender == self.mute:
+            return
         self.ways.setdefault((sender, to), deque()).append(given)
 
     def take(self, pick: int) -> tuple[PeerId, ins.Input]:
@@ -208,7 +214,7 @@ class SmallGrid:
         pen = CheapPen(peer, _OPENED, self.signed)
         disk = self.disks[peer]
         self.now_ms += 1
-        core = self.cores[peer] = NodeCore.create(pen, address_of(pen), 1, self.now_ms)
+        core = self.cores[peer] = NodeCore.create(pen, address_of(pen), self.shape.workers, self.now_ms)
         core.rounds.over = sat_before(key for space, key in disk if space == "seal")
         core.rounds.spoken = spoken_before({key: x for (space, key), x in disk.items() if space == "beacon"})
         self.tasks = [task for task in self.tasks if task[0] != peer]

@@ -60,6 +60,10 @@ class Rooms(RuleBasedStateMachine):
     def work_ends(self, pick: int, is_well: bool) -> None:
         self.grid.finish(pick, is_well=is_well)
 
+    @rule(peer=st.sampled_from((None, *PEERS)))
+    def somebody_is_not_heard(self, peer: PeerId | None) -> None:
+        self.grid.mail.mute = peer
+
     @rule(one=victims, other=victims, how=st.integers(0, 5))
     def something_breaks(self, one: int, other: int, how: int) -> None:
         if one != other:

@@ -8,14 +8,18 @@ only where two liars checked each other; and what is refused changes nothing.
 
 from __future__ import annotations
 
+import contextlib
 from random import Random
 
 import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from sgnus.messages.ids import PeerId
-from sgnus.messages.v1.types import Verify
+from sgnus.core import inputs as ins
+from sgnus.core import sealing as sealings
+from sgnus.messages.errors import PeerFault
+from sgnus.messages.ids import InstanceId, PeerId
+from sgnus.messages.v1.types import SignedEnvelope, SignedKind, Verify
 from tests.laws.bounds import assert_bounds
 from tests.laws.corrupt import say
 from tests.laws.profile import scripts
@@ -42,7 +46,7 @@ class Rounds(RuleBasedStateMachine):
     )
     def begin(self, verify: Verify, has_beacon: bool, lies: tuple[bool, bool], calm: int) -> None:
         beacon = PEERS[3] if has_beacon else None
-        shape = Shape(PEERS, CORRUPT, 4, verify, beacon=beacon)
+        shape = Shape(PEERS, CORRUPT, 4, verify, beacon=beacon, workers=0)
         self.grid = RoundGrid(shape, are_workers_lying=lies[0], are_checkers_lying=lies[1])
         for _ in range(calm):
             self.grid.pass_a_while()
@@ -64,6 +68,10 @@ class Rounds(RuleBasedStateMachine):
     @rule(pick=picks, is_well=st.booleans())
     def a_run_ends(self, pick: int, is_well: bool) -> None:
         self.grid.finish(pick, is_well=is_well)
+
+    @rule(peer=st.sampled_from((None, *PEERS)))
+    def somebody_is_not_heard(self, peer: PeerId | None) -> None:
+        self.grid.mail.mute = peer
 
     @rule(one=victims, other=victims, is_restart=st.integers(0, 3))
     def something_breaks(self, one: int, other: int, is_restart: int) -> None:
@@ -98,3 +106,24 @@ class Rounds(RuleBasedStateMachine):
 
 Rounds.TestCase.settings = scripts(60, 40)
 TestRounds = pytest.mark.timeout(900)(Rounds.TestCase)
+
+
+def test_a_proposal_that_leaves_somebody_out_gets_no_second_seal_of_its_attempt() -> None:
+    """What the machine above seldom meets: the liar proposes another R under a number that is sealed, and has good reasons."""
+    grid = RoundGrid(Shape(PEERS, CORRUPT, 4, Verify.FULL, workers=0))
+    grid.mail.mute = PEERS[3]
+    while not any(envelope.kind is SignedKind.SUSPICION for envelope in grid.overheard.signed):
+        grid.pass_a_while()
+    ann, silent, terms = grid.cores[PEERS[1]], PEERS[3], grid.facts.terms
+    assert terms is not None
+    proposed = 0
+    for seed in range(400):
+        given = Saboteur.propose(Saboteur(grid, CORRUPT[0], Random(seed)), ann)
+        assert isinstance(given, ins.PeerSaid) and isinstance(given.message, SignedEnvelope)
+        with contextlib.suppress(PeerFault):
+            other = sealings.read(ann.pen, terms, given.message)
+            sealed = ann.rounds.running[InstanceId(grid.list.instance)].steps.sealed
+            if silent not in other.members and other.proposal.attempt in [number for number, _by in sealed]:
+                proposed += 1
+                say(grid, ann.pen.peer, given)
+    assert proposed, "none of these proposals could have been sealed"
