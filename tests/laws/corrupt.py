@@ -311,6 +311,7 @@ class Schemer:
 SCHEMES: tuple[Scheme, ...] = (
     Schemer.invent,
     Schemer.repeat,
+    Schemer.mix,
     Schemer.ask_seat,
     Schemer.announce,
     Schemer.accept,

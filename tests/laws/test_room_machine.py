@@ -23,6 +23,7 @@ from tests.laws.small_grid import JOB, Shape, SmallGrid
 
 PEERS = tuple(PeerId(name) for name in ("pub", "ann", "bob", "cid"))
 CORRUPT = (PeerId("eve"), PeerId("mallory"))
+CROWD = tuple(PeerId(f"eve's friend {number}") for number in range(12))
 picks = st.integers(0, 63)
 seeds = st.integers(0, 2**32)
 victims = st.integers(0, len(PEERS) - 1)
@@ -37,7 +38,7 @@ class Rooms(RuleBasedStateMachine):
         calm=st.integers(0, 6),
     )
     def begin(self, sub_blocks: int, verify: Verify, calm: int) -> None:
-        self.grid = SmallGrid(Shape(PEERS, CORRUPT, sub_blocks, verify))
+        self.grid = SmallGrid(Shape(PEERS, (*CORRUPT, *CROWD), sub_blocks, verify))
         for _ in range(calm):
             self.grid.pass_a_while()
 
@@ -85,6 +86,21 @@ class Rooms(RuleBasedStateMachine):
         if given is not None:
             say(self.grid, PEERS[victim], given)
 
+    @rule(scheme=st.sampled_from(SCHEMES), liar=st.sampled_from(CORRUPT), seed=seeds)
+    def a_corrupt_peer_tells_all_the_same(self, scheme: Scheme, liar: PeerId, seed: int) -> None:
+        given = scheme(Schemer(self.grid, liar, Random(seed)), self.grid.cores[PEERS[1]])
+        for peer in PEERS:
+            if given is not None:
+                say(self.grid, peer, given)
+
+    @rule(victim=victims, count=st.sampled_from((3, 12)))
+    def a_crowd_asks_for_seats(self, victim: int, count: int) -> None:
+        for friend in CROWD[:count]:
+            asked = Schemer(self.grid, friend, Random(1)).ask_seat(self.grid.cores[PEERS[victim]])
+            if asked is not None:
+                self.grid.give(PEERS[victim], asked)
+        self.grid.pass_time(60)
+
     @rule(victim=victims, liar=st.sampled_from(CORRUPT))
     def the_stream_of_a_corrupt_peer_breaks(self, victim: int, liar: PeerId) -> None:
         self.grid.give(PEERS[victim], ins.PeerLost(liar))
@@ -102,5 +118,5 @@ class Rooms(RuleBasedStateMachine):
             assert room is None or room.phase is Phase.CLOSED or core.pen.peer in room.roster.peers
 
 
-Rooms.TestCase.settings = scripts(60, 40)
+Rooms.TestCase.settings = scripts(120, 40)
 TestRooms = pytest.mark.timeout(900)(Rooms.TestCase)
