@@ -107,7 +107,7 @@ def images(records: Sequence[Record], count: int, dice: Random) -> Iterator[tupl
 def cut(log: Written, count: int, seed: int) -> Figures:
     """So many cuts of one log, from a seed."""
     figures = Figures()
-    with tempfile.TemporaryDirectory(dir=_memory()) as folder:
+    with tempfile.TemporaryDirectory(dir=memory()) as folder:
         asyncio.run(_cut(log, count, seed, Path(folder), figures))
     return figures
 
@@ -167,7 +167,7 @@ def _verdict(path: Path) -> str:
     return str(verdict)
 
 
-def _memory() -> Path | None:
+def memory() -> Path | None:
     """Where files cost no disk."""
     place = Path("/dev/shm")
     return place if os.access(place, os.W_OK) else None

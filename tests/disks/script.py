@@ -62,15 +62,16 @@ def waves_of(kind: str, seed: int) -> list[list[Step]]:
 
 async def state_of(store: Store) -> bytes:
     """The digest of all that a store holds."""
-    ids = await store.ids()
+    ids, counts, *told = await asyncio.gather(
+        store.ids(),
+        store.counts(),
+        store.open_jobs(1_000),
+        *(store.jobs_of(author) for author in AUTHORS),
+        *(store.facts(namespace) for namespace in NAMESPACES),
+    )
     bodies = await store.bodies([ids[at : at + 40] for at in range(0, len(ids), 40)])
-    counts = await store.counts()
-    told = [
-        [dict(await store.facts(namespace)) for namespace in NAMESPACES],
-        [ids, list(bodies), (counts.entries, counts.jobs, counts.open_jobs)],
-        [list(await store.open_jobs(1_000)), [list(await store.jobs_of(author)) for author in AUTHORS]],
-    ]
-    return hashlib.sha256(repr(told).encode()).digest()
+    held = (ids, list(bodies), (counts.entries, counts.jobs, counts.open_jobs), told)
+    return hashlib.sha256(repr(held).encode()).digest()
 
 
 def states_of(steps: Sequence[Step]) -> list[bytes]:
