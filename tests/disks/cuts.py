@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import itertools
+import multiprocessing
 import os
 import shutil
 import sqlite3
@@ -17,6 +18,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -27,10 +29,11 @@ from tests.disks.disk import Disk, Image, Record, read_log
 from tests.disks.library import run_under
 from tests.disks.script import database_of, home_of, state_of, states_of, waves_of
 
-SHARES: Final = {"plain": 40, "moving": 30, "reopening": 26, "big": 4}
+SHARES: Final = {"plain": 40, "moving": 30, "reopening": 28, "big": 2}
 """Of a hundred cuts. A big database takes long to write out and to open, and has no rules of its own."""
 CUTS_PER_LOG: Final = 1_300
 SHOWN_S: Final = 5.0
+PROCESSES: Final = 2
 EXTRA: Final = "after the cut"
 
 
@@ -173,14 +176,31 @@ def memory() -> Path | None:
     return place if os.access(place, os.W_OK) else None
 
 
-def storm(count: int, seed: int, folder: Path) -> Iterator[Figures]:
-    """So many cuts, spread over as many logs as it takes; the figures of each log."""
+def parts_of(count: int, seed: int) -> list[tuple[str, int, int]]:
+    """So many cuts, spread over as many logs as it takes: kind and seed of each, and how often it is cut."""
+    parts: list[tuple[str, int, int]] = []
     for kind, share in SHARES.items():
         of_kind = count * share // 100
         logs = -(-of_kind // CUTS_PER_LOG)
-        for number in range(logs):
-            mine = of_kind // logs + (number < of_kind % logs)
-            yield cut(written(folder, kind, seed * 1_000 + number), mine, seed)
+        parts += [
+            (kind, seed * 1_000 + number, of_kind // logs + (number < of_kind % logs))
+            for number in range(logs)
+        ]
+    return parts
+
+
+def _write_and_cut(kind: str, seed: int, count: int) -> Figures:
+    with tempfile.TemporaryDirectory() as folder:
+        return cut(written(Path(folder), kind, seed), count, seed)
+
+
+def storm(count: int, seed: int) -> Iterator[Figures]:
+    """So many cuts, by two processes; the figures of each log as they come."""
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(PROCESSES, mp_context=spawn) as pool:
+        parts = [pool.submit(_write_and_cut, *part) for part in parts_of(count, seed)]
+        for part in as_completed(parts):
+            yield part.result()
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -190,16 +210,13 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--seed", type=int, default=1, help="the dice")
     options = parser.parse_args(arguments)
     figures, began, shown = Figures(), time.monotonic(), time.monotonic()
-    with tempfile.TemporaryDirectory() as folder:
-        for one in storm(options.count, options.seed, Path(folder)):
-            figures.add(one)
-            for sentence in one.lost:
-                _say(sentence)
-            if time.monotonic() - shown > SHOWN_S:
-                shown = time.monotonic()
-                _say(
-                    f"{figures.cuts} of {options.count} cuts, {len(figures.lost)} lost something acknowledged"
-                )
+    for one in storm(options.count, options.seed):
+        figures.add(one)
+        for sentence in one.lost:
+            _say(sentence)
+        if time.monotonic() - shown > SHOWN_S:
+            shown = time.monotonic()
+            _say(f"{figures.cuts} of {options.count} cuts, {len(figures.lost)} lost something acknowledged")
     _say(f"disks: seed {options.seed}: {figures.line()}; {time.monotonic() - began:.0f} s")
     return 1 if figures.lost else 0
 

@@ -153,6 +153,15 @@ int disk_begin(const char *folder, const char *log) {
     return is_there && (!log[0] || log_descriptor >= 0) ? 0 : -1;
 }
 
+void disk_end(void) {
+    pthread_mutex_lock(&lock);
+    memset(watched, 0, sizeof watched);
+    root_bytes = 0;
+    if (log_descriptor >= 0) syscall(SYS_close, log_descriptor);
+    log_descriptor = -1;
+    pthread_mutex_unlock(&lock);
+}
+
 void disk_acknowledge(const char *data, size_t data_bytes) {
     pthread_mutex_lock(&lock);
     write_down('A', 0, 0, 0, 0, NULL, NULL, data, data_bytes);

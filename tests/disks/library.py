@@ -89,6 +89,10 @@ class DiskLog:
         if self._library.disk_begin(os.fsencode(folder), os.fsencode(log or "")):
             raise OSError(f"{log} cannot be written")
 
+    def end(self) -> None:
+        """Watch nothing any more."""
+        self._library.disk_end()
+
     def acknowledge(self, word: str) -> None:
         """Somebody was told that this is durable."""
         data = word.encode()

@@ -16,6 +16,7 @@ from typing import Final
 from sgnus.core.plan import Plan
 from sgnus.crypto.commits import commit_root_of
 from sgnus.crypto.digests import digest
+from sgnus.messages.errors import WorldFault
 from sgnus.messages.ids import BlockId, InstanceId
 from sgnus.messages.v1.types import (
     ArraySpec,
@@ -93,7 +94,11 @@ class OfflineNode:
         places = {(place.microjob, place.sub_block): place for place in job.places}
         for where, place in places.items():
             outputs = b"".join(outputs_of(job.plan, block_id, *where))
-            if job.files.outputs.read(place.offset, place.length) != outputs:
+            try:
+                is_right = job.files.outputs.read(place.offset, place.length) == outputs
+            except WorldFault as fault:
+                return str(fault)
+            if not is_right:
                 return f"the outputs of {where} are others"
         missing = [where for where in held if where not in places]
         return f"{missing} are not held any more" if missing else ""
@@ -125,7 +130,9 @@ async def offline_node(home: Path) -> AsyncIterator[OfflineNode]:
 def sub_blocks(plan: Plan) -> list[tuple[int, int]]:
     """All of a job."""
     return [
-        (microjob, number) for microjob in range(plan.microjobs) for number in range(plan.sub_blocks_of(microjob))
+        (microjob, number)
+        for microjob in range(plan.microjobs)
+        for number in range(plan.sub_blocks_of(microjob))
     ]
 
 

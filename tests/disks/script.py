@@ -49,7 +49,7 @@ KINDS: Final = {
     "plain": Kind(waves=60, value_bytes_max=200),
     "moving": Kind(waves=60, value_bytes_max=3_000, log_bytes=48_000),
     "reopening": Kind(waves=40, value_bytes_max=600, log_bytes=160_000, waves_per_opening=6),
-    "big": Kind(waves=90, value_bytes_max=120_000),
+    "big": Kind(waves=30, value_bytes_max=120_000),
 }
 
 

@@ -36,7 +36,12 @@ async def live(folder: Path, acknowledge: Acknowledge, seed: int) -> None:
             for one in jobs:
                 await node.parts.background.watch.look(one)
             while any(jobs.values()) and dice.random() < 0.85:
-                wave = [(one, todo.pop(0)) for one, todo in jobs.items() for _ in range(dice.choice((0, 1, 3))) if todo]
+                wave = [
+                    (one, todo.pop(0))
+                    for one, todo in jobs.items()
+                    for _ in range(dice.choice((0, 1, 3)))
+                    if todo
+                ]
                 await asyncio.gather(*(_deliver(node, acknowledge, *where) for where in wave))
 
 

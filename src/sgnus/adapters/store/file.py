@@ -164,8 +164,9 @@ def _begin(path: Path) -> None:
         path.with_name(fresh.name + suffix).unlink(missing_ok=True)
     connection = _connection(fresh)
     try:
-        connection.execute("PRAGMA journal_mode = WAL")
+        # Not in a log: SQLite does not tell if it fails to move one into the database when it closes.
         connection.executescript(f"BEGIN IMMEDIATE; {SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
+        connection.execute("PRAGMA journal_mode = WAL")
     finally:
         connection.close()
     fresh.rename(path)
