@@ -3,8 +3,8 @@
 What was flushed before the cut is there. What was written since may be there or not, whole or in sectors, in whatever order; a
 file may have its new length without its new bytes (zeros, or what lay there before). A name that was made, changed or removed
 in a folder counts only once that folder was flushed: until then any part of it may be missing, though a rename is one step.
-After a flush that failed, what it should have taken to the disk is never sure again, however many succeed later: Linux
-forgets that those pages are dirty.
+After a flush of a file that failed, what it should have taken to the disk is never sure again, however many succeed later:
+Linux forgets that those pages are dirty. (Names are in the file system's journal: that is not forgotten.)
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class Node:
         covered = self.flushes.pop(flush)
         for change in self.changes[:covered]:
             if error:
-                change.is_doubtful = not change.is_safe
+                change.is_doubtful = not change.is_safe and not self.is_folder
             elif not change.is_doubtful:
                 change.is_safe = True
         settled = 0
