@@ -147,6 +147,7 @@ def _connect(path: Path) -> sqlite3.Connection:
             "PRAGMA wal_autocheckpoint = 0"
         )  # It would not tell of a failure; see `thread.py`.
         _prepare(connection, path)
+        flush_folder(path.parent)  # SQLite does so for a new log, and passes over a failure.
     except BaseException:
         connection.close()
         raise
