@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
 from typing import Any, Final
@@ -96,13 +96,22 @@ class _Writing:
         self._value_bytes_max = value_bytes_max
         self._rows: list[EntryRow] = []
         self._count = 0
+        self._last = Step("put_facts", (NAMESPACES[0], {"0": b""}), is_durable=False)
 
     def step(self) -> Step:
         draw = self._dice.choices(
-            (self._put_facts, self._put_entries, self._remove, self._delete_facts, self._expire),
-            (8, 6, 1, 1, 0.5),
+            (
+                self._put_facts,
+                self._put_entries,
+                self._remove,
+                self._delete_facts,
+                self._expire,
+                self._say_again,
+            ),
+            (8, 6, 1, 1, 0.5, 1),
         )[0]
-        return draw()
+        self._last = draw()
+        return self._last
 
     def _bytes(self) -> bytes:
         size = self._dice.randint(1, self._value_bytes_max)
@@ -138,6 +147,12 @@ class _Writing:
         gone = [rows[0].job] if rows and self._dice.random() < 0.3 else []
         change = StoreChange(removes=[row.id for row in rows if row.kind != 1], gone_jobs=gone)
         return Step("apply", (change,), self._dice.random() < 0.4)
+
+    def _say_again(self) -> Step:
+        """The same as just now, and this time for good: the store finds nothing to change, and must flush all the same."""
+        if self._last.is_durable is None:
+            return self._put_facts()
+        return replace(self._last, is_durable=True)
 
     def _delete_facts(self) -> Step:
         return Step("delete_facts", (self._dice.choice(NAMESPACES), f"{self._dice.randrange(KEYS)}"))

@@ -28,6 +28,10 @@ Work = Callable[[sqlite3.Connection], Any]
 BATCH_MAX: Final = 1_024
 LOG_BYTES_TYPICAL: Final = 4 * 1024 * 1024
 """Once the log is so long it is moved into the database."""
+FLUSHED: Final = (
+    "INSERT INTO meta VALUES ('flushes', 1) ON CONFLICT DO UPDATE SET value = excluded.value + meta.value"
+)
+"""SQLite does not flush a commit that changes nothing, also where what it repeats was never flushed: this always changes."""
 # A caller's mistakes, as sqlite3 and Python report them; the thread must outlive them.
 _BAD_CALLS: Final = (
     sqlite3.IntegrityError,
@@ -62,6 +66,8 @@ class StoreThread:
         self._log = path.with_name(path.name + LOG)
         self._is_in_doubt = False
         """Something failed since the log was last known to be on disk as far as it was flushed."""
+        self._is_behind = False
+        """There are commits that were not flushed."""
         self._long_bytes = LOG_BYTES_TYPICAL
         self._tasks: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
@@ -129,14 +135,18 @@ class StoreThread:
 
     def _commit(self, connection: sqlite3.Connection, batch: list[_Task]) -> None:
         """Run the batch as one transaction. Nobody is told anything before the commit."""
-        level = "FULL" if any(task.durable for task in batch) else "NORMAL"
+        is_durable = any(task.durable for task in batch)
+        level = "FULL" if is_durable else "NORMAL"
         try:
             self._settle_doubt()
             connection.execute(f"PRAGMA synchronous = {level}")
             connection.execute("BEGIN")
             for task in batch:
                 _run(connection, task)
+            if is_durable and self._is_behind:
+                connection.execute(FLUSHED)
             connection.execute("COMMIT")
+            self._is_behind = not is_durable
         except (sqlite3.Error, OSError) as error:
             self._is_in_doubt = True
             _roll_back(connection)
