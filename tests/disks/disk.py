@@ -9,6 +9,7 @@ Linux forgets that those pages are dirty. (Names are in the file system's journa
 
 from __future__ import annotations
 
+import hashlib
 import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -157,6 +158,13 @@ class Image:
             whole = target / path
             whole.touch(mode=0o600)
             whole.write_bytes(content)
+
+    def name(self) -> bytes:
+        """The same for the same files and folders."""
+        whole = hashlib.blake2b(repr((self.folders, sorted(self.files))).encode())
+        for path in sorted(self.files):
+            whole.update(len(self.files[path]).to_bytes(8, "big") + self.files[path])
+        return whole.digest()
 
     def _fill(self, path: str, number: int) -> None:
         names = dict(self._nodes[number].names)
