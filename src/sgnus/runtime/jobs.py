@@ -222,22 +222,28 @@ class JobBook:
                 job.files.close()
 
     def _own_files(self, view: JobView) -> Path | None:
-        """The folder of a job of ours; one that a crash left unnamed is found by its body."""
+        """The folder of a job of ours; one that a crash left unnamed is found by its body. WorldFault if the disk refuses."""
         if view.author != self._me:
             return None
         folder = self.folder / view.block_id
         if folder.is_dir():
             return folder
         body = encode(view.body)
-        for unnamed in self.folder.glob("new-*"):
-            path = unnamed / BODY
-            if path.is_file() and path.read_bytes() == body:
-                return unnamed.rename(folder)
+        try:
+            for unnamed in self.folder.glob("new-*"):
+                path = unnamed / BODY
+                if path.is_file() and path.read_bytes() == body:
+                    return unnamed.rename(folder)
+        except OSError as error:
+            raise WorldFault(f"cannot give the job's folder its name {folder}: {error.strerror}") from error
         return None
 
     async def _explicit(self, view: JobView, files: Path | None) -> ExplicitChunks:
         if files is not None:
-            data = (files / EXPLICIT).read_bytes()
+            try:
+                data = (files / EXPLICIT).read_bytes()
+            except OSError as error:
+                raise WorldFault(f"cannot read the job's explicit chunks: {error.strerror}") from error
         else:
             wanted = view.body.explicit_digest or b""
             data = await self._blob(view, wanted, EXPLICIT_BYTES_MAX)
