@@ -27,18 +27,23 @@ from tests.fuzz.targets import TARGETS
 
 STEPS_MAX: Final = 20_000
 BYTES_MAX: Final = 16 * 1024 * 1024
+BODY_BYTES_MAX: Final = 32 * 1024 * 1024
+"""For the largest body of HTTP: its 4 MiB stand as bytes, as text, as a tree, and in what the schema says is wrong with it."""
 Make = Callable[[], bytes]
 
 
 @dataclass(frozen=True, slots=True)
 class Bomb:
-    """`make` gives the bytes, which `target` reads. `is_taken`: it is large, but nothing is wrong with it."""
+    """`make` gives the bytes, which `target` reads. `is_taken`: it is large, but nothing is wrong with it; None where a limit
+    of time decides, so that it depends on the machine.
+    """
 
     name: str
     target: str
     make: Make
     steps_max: int = STEPS_MAX
-    is_taken: bool = False
+    is_taken: bool | None = False
+    bytes_max: int = BYTES_MAX
 
     @property
     def reader(self) -> Target:
@@ -55,11 +60,22 @@ class Spent:
 
 
 def spent_on(bomb: Bomb) -> Spent:
-    """Read it twice, once for each count: counting costs time and memory itself. A first reading fills what is made once."""
+    """Read it twice, once for each count: counting costs time and memory itself. A first reading fills what is made once, but
+    for what takes until a limit of time: that is read once.
+    """
     data, reader = bomb.make(), bomb.reader
-    is_taken = reader.feed(data)
+    taken = [reader.feed(data)] if bomb.is_taken is not None else []
+    if not taken:
+        steps = 0
+
+        def count() -> None:
+            nonlocal steps
+            steps = lines_of(lambda: taken.append(reader.feed(data)))
+
+        peak = peak_of(count)
+        return Spent(taken[0], steps, peak)
     steps = lines_of(lambda: reader.feed(data))
-    return Spent(is_taken, steps, peak_of(lambda: reader.feed(data)))
+    return Spent(taken[0], steps, peak_of(lambda: reader.feed(data)))
 
 
 def lines_of(act: Callable[[], object]) -> int:
@@ -173,6 +189,15 @@ PROTOBUF: Final[dict[str, tuple[str, Make]]] = {
 }
 
 
+# As large as what an honest peer may send, and read to its end; each costs some lines for each of its items.
+LARGE_STEPS: Final = {
+    "a frame of one message too many": 40 * FRAME_ITEMS_MAX,
+    "1,000,000 empty steps of one reconciliation": 60 * 4_096,
+}
+RIGHT: Final = ("a message 2,000 deep",)
+"""Its depth lies in a field of bytes, which nobody decodes."""
+
+
 # ---- geometry and plans
 def job(
     shape: tuple[int, ...], tile: tuple[int, ...], dtype: str = "uint8", halo: tuple[int, ...] = ()
@@ -209,7 +234,7 @@ GEOMETRY: Final[dict[str, tuple[str, Make]]] = {
     ),
     "a chunk of 10^30 bytes": ("geometry", lambda: chunk(0, 0, 10**30, 1, 0, 0, 1)),
     "a chunk of 10^30 lines": ("geometry", lambda: chunk(0, 0, 1, 10**30, 0, 0, 10**30)),
-    "strides that Euclid is slow with": ("geometry", lambda: chunk(0, 0, 1, 2**31, *FIBONACCI, 2**31)),
+    "strides that Euclid is slow with": ("geometry", lambda: chunk(0, 0, 1, 40, *FIBONACCI, 40)),
 }
 
 
@@ -243,19 +268,44 @@ def padded_receipt() -> bytes:
     return right + delimited(b"\xfa\x7f", bytes(RECEIPT_BYTES_MAX - len(right) - 8))
 
 
+def section(number: int, content: bytes) -> bytes:
+    return bytes([number]) + varint(len(content)) + content
+
+
+def processor(*more: bytes, count: int = 1, data: bytes = b"", memory: int = 1) -> bytes:
+    """A module with the interface of a processor, and `count` further functions of the body `more`."""
+    bodies = (b"\x41\x00\x0b", b"\x42\x00\x0b", *more * count)
+    types = b"\x03\x60\x01\x7f\x01\x7f\x60\x02\x7f\x7f\x01\x7e\x60\x00\x00"
+    kinds = b"\x00\x01" + b"\x02" * (len(bodies) - 2)
+    exports = b"\x03\x06memory\x02\x00\x05alloc\x00\x00\x03run\x00\x01"
+    code = b"".join(varint(len(body) + 1) + b"\x00" + body for body in bodies)
+    sections = (
+        section(1, types) + section(3, varint(len(bodies)) + kinds) + section(5, b"\x01\x00" + varint(memory))
+    )
+    sections += section(7, exports) + section(10, varint(len(bodies)) + code)
+    return b"\0asm\1\0\0\0" + sections + (section(11, data) if data else b"")
+
+
 def text(module: str) -> bytes:
     return bytes(wasmtime.wat2wasm(module))
 
 
-MODULES: Final[dict[str, Make]] = {
-    "a memory of 4 GiB": lambda: text("(module (memory 65536))"),
-    "a table of 2^32": lambda: text("(module (table 4294967295 funcref))"),
-    "a data segment far outside": lambda: text('(module (memory 1) (data (i32.const 0x7fffffff) "x"))'),
-    "20,000 blocks in each other": lambda: text("(module (func " + "(block " * 900 + ")" * 900 + "))"),
-    "a start that never ends": lambda: text("(module (func $l (loop $x br $x)) (start $l))"),
-    "1,000,000 claimed functions": lambda: (
-        b"\0asm\1\0\0\0\x01\x04\x01\x60\0\0\x03\x84\x80\x3d" + varint(10**6)
-    ),
+FAR: Final = b"\x01\x00\x41\xff\xff\xff\xff\x07\x0b\x01x"
+"""One data segment, at the last byte that 31 bits reach."""
+
+MODULES: Final[dict[str, tuple[Make, bool | None]]] = {
+    "a memory of 4 GiB that is no export": (lambda: text("(module (memory 65536))"), False),
+    "a memory of 4 GiB": (lambda: processor(memory=65_536), True),
+    "a table of 2^32": (lambda: text("(module (table 4294967295 funcref))"), False),
+    "a data segment far outside": (lambda: processor(data=FAR), True),
+    "data of 1 MB": (lambda: processor(data=b"\x01\x01" + varint(1_000_000) + bytes(1_000_000)), True),
+    "200,000 blocks in each other": (lambda: processor(b"\x02\x40" * 200_000 + b"\x0b" * 200_001), None),
+    "30,000 functions": (lambda: processor(b"\x41\x00\x1a\x0b", count=30_000), None),
+    "2,000 functions": (lambda: processor(b"\x41\x00\x1a\x0b", count=2_000), True),
+    "one function of 30,000 instructions": (lambda: processor(b"\x41\x00\x1a" * 10_000 + b"\x0b"), True),
+    "1,000,000 claimed functions": (lambda: b"\0asm\1\0\0\0" + section(3, varint(10**6)), False),
+    "a start that never ends": (lambda: text("(module (func $l (loop $x br $x)) (start $l))"), False),
+    "larger than any module may be": (lambda: processor(b"\x0b", count=600_000), False),
 }
 
 BOMBS: Final[tuple[Bomb, ...]] = (
@@ -263,22 +313,25 @@ BOMBS: Final[tuple[Bomb, ...]] = (
     *(Bomb(f"entry: {name}", "entries", lambda m=make: entry_of(m())) for name, make in CBOR.items()),  # type: ignore[misc]
     Bomb("entry: as many items as bytes", "entries", full_entry),
     Bomb("entry: too long", "entries", lambda: bytes(16 * ENTRY_BYTES_MAX)),
-    *(Bomb(f"JSON: {name}", "http", make) for name, make in JSON.items()),
-    *(Bomb(f"protobuf: {name}", target, make) for name, (target, make) in PROTOBUF.items()),
+    *(Bomb(f"JSON: {name}", "http", make, bytes_max=BODY_BYTES_MAX) for name, make in JSON.items()),
+    *(
+        Bomb(f"protobuf: {name}", target, make, LARGE_STEPS.get(name, STEPS_MAX), name in RIGHT)
+        for name, (target, make) in PROTOBUF.items()
+    ),
     Bomb(
         "protobuf: 4 MiB of unknown fields",
         "grpc",
         lambda: b"\0" + b"\xf8\x7f\x00" * (GRPC_MESSAGE_BYTES_MAX // 3),
     ),
-    *(Bomb(f"geometry: {name}", target, make) for name, (target, make) in GEOMETRY.items()),
-    Bomb("geometry: 1,000 chunks listed", "jobs", lambda: many_pairs(1_000), 300 * 1_000, is_taken=True),
+    *(Bomb(f"geometry: {name}", target, make, 2 * STEPS_MAX) for name, (target, make) in GEOMETRY.items()),
+    Bomb("geometry: 1,000 chunks listed", "jobs", lambda: many_pairs(1_000), 600 * 1_000, is_taken=True),
     Bomb("receipt: padded to its largest size", "receipts", padded_receipt, 60_000),
     Bomb("receipt: too long", "receipts", lambda: bytes(2 * RECEIPT_BYTES_MAX)),
-    Bomb("invitation: 8,000 arrays in each other", "invitations", lambda: b"[" * 8_000),
+    Bomb("invitation: 8,000 arrays in each other", "invitations", lambda: b"[" * 8_000, 8 * 8_000),
     Bomb("gossip frames: a prefix without an end", "gossip-frames", lambda: b"\xff" * 100_000),
     Bomb("address: long", "addresses", lambda: b"/ip4/" + b"1" * 1_000_000),
     Bomb(
         "certificate: claims 2^31 bytes", "certificates", lambda: b"\x30\x84\x7f\xff\xff\xff" + bytes(60_000)
     ),
-    *(Bomb(f"module: {name}", "modules", make) for name, make in MODULES.items()),
+    *(Bomb(f"module: {name}", "modules", make, is_taken=taken) for name, (make, taken) in MODULES.items()),
 )
