@@ -29,7 +29,7 @@ from tests.fuzz.words import ALICE
 from tests.missing_tool import miss
 
 ROOT: Final = Path(__file__).parents[2]
-SECONDS: Final = 5
+SECONDS: Final = 4
 EDITS_MAX: Final = 4
 EXAMPLES: Final = 150
 by_name = pytest.mark.parametrize("name", TARGETS)
