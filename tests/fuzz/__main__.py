@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tests.fuzz.target import Target
 
 HERE: Final = Path(__file__).parent
-UNIT_SECONDS_MAX: Final = 10
+UNIT_SECONDS_MAX: Final = 120
 RSS_MB_MAX: Final = 1_024
 NO_ATHERIS: Final = "atheris is not installed: it is in requirements.lock, for Linux (make setup)"
 

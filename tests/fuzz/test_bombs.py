@@ -10,6 +10,8 @@ from tests.fuzz.bombs import BOMBS, Bomb, lines_of, peak_of, spent_on
 from tests.fuzz.doors import sandbox
 from tests.fuzz.targets import TARGETS
 
+pytestmark = pytest.mark.timeout(300)
+
 
 @pytest.fixture(scope="module", autouse=True)
 def _one_child() -> Iterator[None]:

@@ -28,8 +28,11 @@ from tests.fuzz.targets import TARGETS
 from tests.fuzz.words import ALICE
 from tests.missing_tool import miss
 
+pytestmark = pytest.mark.timeout(300)
+
 ROOT: Final = Path(__file__).parents[2]
 SECONDS: Final = 4
+RUN_S_MAX: Final = 600
 EDITS_MAX: Final = 4
 EXAMPLES: Final = 150
 by_name = pytest.mark.parametrize("name", TARGETS)
@@ -124,7 +127,7 @@ def fuzzed(name: str, finds: Path) -> str:
         capture_output=True,
         text=True,
         check=False,
-        timeout=240,
+        timeout=RUN_S_MAX,
     )
     if run.returncode == 0 and "number_of_executed_units" in run.stderr:
         return ""
@@ -132,7 +135,7 @@ def fuzzed(name: str, finds: Path) -> str:
     return f"status {run.returncode}; {left}\n{(run.stdout + run.stderr)[-4_000:]}"
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(2 * RUN_S_MAX)
 @by_name
 def test_atheris_finds_nothing_in_some_seconds(name: str, runs: dict[str, Future[str]]) -> None:
     found = runs[name].result()
