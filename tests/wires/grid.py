@@ -30,11 +30,11 @@ MET_MAX: Final = 8
 class WiredNetwork:
     """Nodes `n0`, `n1`, ... on ports 0, 1, ... of the switch. A context manager."""
 
-    def __init__(self, folder: Path, seed: int, nodes: int, options: Sequence[str] = ()) -> None:
+    def __init__(self, folder: Path, nodes: int, options: Sequence[str] = ()) -> None:
         if reason := what_is_missing():
             miss(reason)
         self.folder = folder
-        self.seed = seed
+        self._said_before = 0
         self.nodes = [self._node(number, options) for number in range(nodes)]
         self._board: subprocess.Popen[bytes] | None = None
         self._said = folder / "switch.said"
@@ -60,7 +60,7 @@ class WiredNetwork:
     def begin(self, plan: Plan) -> None:
         """The weather of `plan`, from now on."""
         self._said_before = len(self._lines())
-        line = {"timetable": [(at_ms, weather.to_json()) for at_ms, weather in plan.timetable]}
+        line = {"seed": plan.seed, "timetable": [(at_ms, weather.to_json()) for at_ms, weather in plan.timetable]}
         self._input().write(json.dumps(line).encode() + b"\n")
         self._input().flush()
 
@@ -70,12 +70,11 @@ class WiredNetwork:
 
     def await_end_of_plan(self, plan: Plan) -> dict[str, Any]:
         """Wait until the last weather of `plan` has begun; what the switch had counted by then."""
-        last_s = plan.timetable[-1][0] / 1000
 
         def ended() -> list[dict[str, Any]]:
             return [said for said in self.changes() if said["left"] == 0]
 
-        return wait_for(ended, f"the switch follows the plan {plan.name}", last_s + 30.0)[0]
+        return wait_for(ended, f"the switch follows the plan {plan.name}", plan.heals_ms / 1000 + 30.0)[0]
 
     def stop(self) -> None:
         """End all nodes, side by side, and the switch after them."""
@@ -100,7 +99,7 @@ class WiredNetwork:
         return node
 
     def _start_switch(self) -> None:
-        command = [sys.executable, "-m", "tests.wires.switchboard", str(self.seed), str(len(self.nodes))]
+        command = [sys.executable, "-m", "tests.wires.switchboard", str(len(self.nodes))]
         with self._said.open("wb") as said, (self.folder / "switch.log").open("wb") as log:
             self._board = subprocess.Popen(
                 command,

@@ -39,13 +39,16 @@ class Switch:
         self.counts: Counter[str] = Counter()
         self._cut: frozenset[Wire] = frozenset()
         self._lanes = {
-            (one, other): _Lane(Random(f"{seed} {one} {other}"))
-            for one in range(ports)
-            for other in range(ports)
-            if one != other
+            (one, other): _Lane() for one in range(ports) for other in range(ports) if one != other
         }
         self._queue: list[Outgoing] = []
         self._numbered = 0
+        self.throw(seed)
+
+    def throw(self, seed: int) -> None:
+        """Other dice from now on."""
+        for (one, other), lane in self._lanes.items():
+            lane.throw(Random(f"{seed} {one} {other}"))
 
     def change(self, weather: Weather) -> None:
         """Other weather from now on. What is on its way on a wire that is cut now is lost with it, as in a cable."""
@@ -110,11 +113,14 @@ class Switch:
 class _Lane:
     """One direction between two ports."""
 
-    def __init__(self, dice: Random) -> None:
+    def __init__(self) -> None:
         self.queued = 0
-        self._share = dice.random()
-        self._dice = dice
         self._last_us = 0
+
+    def throw(self, dice: Random) -> None:
+        """Take other dice; the first throw says where in the range of delays this wire lies."""
+        self._dice = dice
+        self._share = dice.random()
 
     def arrivals(self, weather: Weather, now_us: int) -> list[int]:
         """When the copies of one frame come out; none if it is lost. Frames keep their order, but for those that are late."""

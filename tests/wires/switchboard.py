@@ -1,8 +1,8 @@
-"""The switch as a process: `python -m tests.wires.switchboard SEED PORTS`, with the machines' namespaces in its hands.
+"""The switch as a process: `python -m tests.wires.switchboard PORTS`, with the machines' namespaces in its hands.
 
 It prints a line of JSON when it is ready, with the files of the namespaces. Lines of JSON on its input tell it the weather to
-come: `{"timetable": [[at_ms, weather], ...]}`, counted from their arrival. It prints a line as each begins, and one with what it
-has counted at the end of a timetable. It ends with its input, and with it the wires.
+come, `{"seed": N, "timetable": [[at_ms, weather], ...]}`, counted from their arrival. It prints a line as each weather begins, with
+what it has counted so far. It ends with its input, and with it the wires.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ INPUT_BYTES_MAX: Final = 1024 * 1024
 class Switchboard:
     """One loop: frames in, frames out when they are due, and the weather by its timetable."""
 
-    def __init__(self, seed: int, ports: int) -> None:
-        self._switch = Switch(seed, ports)
+    def __init__(self, ports: int) -> None:
+        self._switch = Switch(0, ports)
         self._machines = [make_machine(port) for port in range(ports)]
         self._eyes = selectors.EpollSelector()
         self._coming: deque[tuple[int, Weather]] = deque()
@@ -87,9 +87,10 @@ class Switchboard:
             return False
         *lines, self._typed = (self._typed + typed).split(b"\n")
         for line in lines:
-            begin_ms = now_us() // 1000
+            begin_ms, told = now_us() // 1000, json.loads(line)
+            self._switch.throw(told["seed"])
             self._coming = deque(
-                (begin_ms + at_ms, Weather.from_json(said)) for at_ms, said in json.loads(line)["timetable"]
+                (begin_ms + at_ms, Weather.from_json(said)) for at_ms, said in told["timetable"]
             )
         return True
 
@@ -116,4 +117,4 @@ def say(**what: object) -> None:
 
 if __name__ == "__main__":
     os.nice(NICENESS)
-    Switchboard(int(sys.argv[1]), int(sys.argv[2])).run()
+    Switchboard(int(sys.argv[1])).run()

@@ -1,0 +1,62 @@
+"""What one node tells of one job: its events with the time of each, the job as it sees it, and what it has counted."""
+
+from __future__ import annotations
+
+import re
+import time
+from dataclasses import dataclass
+from typing import Final, TypeVar
+
+from sgnus.frontends.sdk.views import Event, JobStatus
+from tests.whole.grid import RunningNode
+
+EVENT: Final = re.compile(
+    r" *(\d+\.\d+) s  room \d+: "
+    r"(host is |\d+ members|\S{6} works on sub-block|sub-block \d+ is (?:held from|processed by) )"
+)
+"""A line of the story that tells an event; the other lines tell what no app is told."""
+
+EventT = TypeVar("EventT")
+
+
+@dataclass(frozen=True, slots=True)
+class Testimony:
+    """`timed` are events with the Unix time, in seconds, at which this node told of them."""
+
+    name: str
+    peer: str
+    timed: tuple[tuple[float, Event], ...]
+    status: JobStatus
+    counters: dict[str, int]
+
+    def of(self, kind: type[EventT]) -> list[EventT]:
+        """The events of this kind, in order."""
+        return [event for _at_s, event in self.timed if isinstance(event, kind)]
+
+
+def testify(node: RunningNode, job: str) -> Testimony:
+    """Ask a node. Each event has its line in the story, in the same order, and the story has the times."""
+    with node.connect() as grid:
+        found = grid.job(job)
+        lines = [match for line in found.story() if (match := EVENT.match(line))]
+        events = [event for event in found.events(follow=False) if not isinstance(event, JobStatus)]
+        about = grid.node()
+        status = found.status()
+    start_s = time.time() - about.uptime_ms / 1000
+    # The events were asked for after the story, and may be more.
+    assert len(lines) <= len(events) <= len(lines) + 50, (len(lines), len(events))
+    times_s = [start_s + float(match[1]) for match in lines]
+    times_s += [time.time()] * (len(events) - len(lines))
+    counters = {one.name: one.value for one in about.counters}
+    return Testimony(
+        node.home.name, node.peer, tuple(zip(times_s, events, strict=True)), status, counters
+    )
+
+
+def story_of(node: RunningNode, job: str) -> str:
+    """The node's story of the job; in words, if it cannot tell one."""
+    try:
+        with node.connect() as grid:
+            return "\n".join(grid.job(job).story())
+    except Exception as error:  # noqa: BLE001 - this only adds to what is told of another failure
+        return f"{node.home.name} tells no story: {error}"
