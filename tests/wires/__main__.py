@@ -31,14 +31,16 @@ def main() -> int:
     end_s = time.monotonic() + 60 * options.minutes
     seed = options.seed
     try:
-        with WiredNetwork(folder, options.nodes, ("--verbose",) if options.verbose else ()) as network:
+        with WiredNetwork(folder, options.nodes) as network:
             while seed == options.seed or time.monotonic() < end_s:
                 _round(network, seed)
                 seed += 1
     except Exception:
         traceback.print_exc()
         again = f"python -m tests.wires --seed {seed} --minutes 0 --nodes {options.nodes}"
-        sys.stdout.write(f"wires: seed {seed} failed; logs and stories are in {folder}; repeat with: {again}\n")
+        sys.stdout.write(
+            f"wires: seed {seed} failed; logs and stories are in {folder}; repeat with: {again}\n"
+        )
         return 1
     sys.stdout.write(f"wires: {seed - options.seed} seeds kept all laws\n")
     shutil.rmtree(folder)
@@ -57,7 +59,9 @@ def _round(network: WiredNetwork, seed: int) -> None:
     after_s = run(network, job, plan)
     took_s = time.monotonic() - begun_s
     what = f"{work.sub_blocks} sub-blocks of {publisher.home.name}, verify {work.verify}; {plan.name}"
-    sys.stdout.write(f"seed {seed}: ended {after_s:.1f} s after the last fault ({took_s:.0f} s in all): {what}\n")
+    sys.stdout.write(
+        f"seed {seed}: ended {after_s:.1f} s after the last fault ({took_s:.0f} s in all): {what}\n"
+    )
     sys.stdout.flush()
 
 
@@ -66,7 +70,6 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0, help="the first round's")
     parser.add_argument("--minutes", type=float, default=10.0, help="no round begins later (0: one round)")
     parser.add_argument("--nodes", type=int, default=12, help="each in a namespace of its own")
-    parser.add_argument("--verbose", action="store_true", help="nodes log all that happens")
     return parser.parse_args()
 
 

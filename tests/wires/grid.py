@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Final
@@ -22,7 +21,10 @@ from tests.wires.plan import Plan
 
 CLI: Final = (sys.executable, "-m", "sgnus.frontends.cli")
 NODE_RUN: Final = ("sgnus.frontends.cli", "node", "run", "--json")
-OPTIONS: Final = ("--listen", "0.0.0.0", "--port", "4001", "--peer-port", "4002", "--log-format", "json")
+OPTIONS: Final = (
+    *("--listen", "0.0.0.0", "--port", "4001", "--peer-port", "4002"),
+    *("--log-format", "json", "--verbose"),
+)
 CLI_S_MAX: Final = 120.0
 MET_MAX: Final = 8
 
@@ -30,12 +32,12 @@ MET_MAX: Final = 8
 class WiredNetwork:
     """Nodes `n0`, `n1`, ... on ports 0, 1, ... of the switch. A context manager."""
 
-    def __init__(self, folder: Path, nodes: int, options: Sequence[str] = ()) -> None:
+    def __init__(self, folder: Path, nodes: int) -> None:
         if reason := what_is_missing():
             miss(reason)
         self.folder = folder
         self._said_before = 0
-        self.nodes = [self._node(number, options) for number in range(nodes)]
+        self.nodes = [self._node(number) for number in range(nodes)]
         self._board: subprocess.Popen[bytes] | None = None
         self._said = folder / "switch.said"
 
@@ -60,7 +62,10 @@ class WiredNetwork:
     def begin(self, plan: Plan) -> None:
         """The weather of `plan`, from now on."""
         self._said_before = len(self._lines())
-        line = {"seed": plan.seed, "timetable": [(at_ms, weather.to_json()) for at_ms, weather in plan.timetable]}
+        line = {
+            "seed": plan.seed,
+            "timetable": [(at_ms, weather.to_json()) for at_ms, weather in plan.timetable],
+        }
         self._input().write(json.dumps(line).encode() + b"\n")
         self._input().flush()
 
@@ -91,11 +96,11 @@ class WiredNetwork:
                 self._board.wait(STOP_S)
             self._board = None
 
-    def _node(self, number: int, options: Sequence[str]) -> RunningNode:
+    def _node(self, number: int) -> RunningNode:
         home = self.folder / f"n{number}"
         home.mkdir(mode=0o700, parents=True)
         node = RunningNode(home, home / "network.json", 1, self.folder, NODE_RUN)
-        node.options = (*OPTIONS, *options)
+        node.options = OPTIONS
         return node
 
     def _start_switch(self) -> None:

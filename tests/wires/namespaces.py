@@ -57,7 +57,9 @@ def what_is_missing() -> str:
     try:
         os.close(os.open(TUN, os.O_RDWR))
     except OSError as error:
-        return f"{TUN} cannot be opened although we are root ({error.strerror}): allow the container this device"
+        return (
+            f"{TUN} cannot be opened although we are root ({error.strerror}): allow the container this device"
+        )
     return ""
 
 

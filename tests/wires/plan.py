@@ -52,7 +52,9 @@ def compose(seed: int, lasts_ms: int, faults: Iterable[Fault] = (), beneath: Wea
                 weather = fault.befalls(weather)
         timetable.append((at_ms, weather))
     names = ["fair" if beneath == FAIR else "rough"]
-    names += [f"{fault.name} at {fault.begin_ms} ms for {fault.end_ms - fault.begin_ms} ms" for fault in listed]
+    names += [
+        f"{fault.name} at {fault.begin_ms} ms for {fault.end_ms - fault.begin_ms} ms" for fault in listed
+    ]
     return Plan(seed, ", ".join(names), (*timetable, (lasts_ms, FAIR)))
 
 

@@ -48,9 +48,7 @@ def testify(node: RunningNode, job: str) -> Testimony:
     times_s = [start_s + float(match[1]) for match in lines]
     times_s += [time.time()] * (len(events) - len(lines))
     counters = {one.name: one.value for one in about.counters}
-    return Testimony(
-        node.home.name, node.peer, tuple(zip(times_s, events, strict=True)), status, counters
-    )
+    return Testimony(node.home.name, node.peer, tuple(zip(times_s, events, strict=True)), status, counters)
 
 
 def story_of(node: RunningNode, job: str) -> str:

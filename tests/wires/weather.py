@@ -34,10 +34,7 @@ class Weather:
         """The ports of `side`, and all others, hear nothing of each other."""
         near = frozenset(side)
         across = [
-            (one, other)
-            for one in range(ports)
-            for other in range(ports)
-            if (one in near) != (other in near)
+            (one, other) for one in range(ports) for other in range(ports) if (one in near) != (other in near)
         ]
         return self._with_cut(across)
 
