@@ -35,7 +35,7 @@ def main() -> int:
             while seed == options.seed or time.monotonic() < end_s:
                 _round(network, seed)
                 seed += 1
-    except Exception:
+    except Exception:  # noqa: BLE001 - whatever it was, the seed and the place of the logs are told
         traceback.print_exc()
         again = f"python -m tests.wires --seed {seed} --minutes 0 --nodes {options.nodes}"
         sys.stdout.write(

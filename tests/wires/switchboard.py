@@ -1,8 +1,8 @@
 """The switch as a process: `python -m tests.wires.switchboard PORTS`, with the machines' namespaces in its hands.
 
-It prints a line of JSON when it is ready, with the files of the namespaces. Lines of JSON on its input tell it the weather to
-come, `{"seed": N, "timetable": [[at_ms, weather], ...]}`, counted from their arrival. It prints a line as each weather begins, with
-what it has counted so far. It ends with its input, and with it the wires.
+It prints a line of JSON when it is ready, with the files of the namespaces. Lines of JSON on its input tell it the weather
+to come, `{"seed": N, "timetable": [[at_ms, weather], ...]}`, counted from their arrival. It prints a line as each weather begins,
+with what it has counted so far. It ends with its input, and with it the wires.
 """
 
 from __future__ import annotations
