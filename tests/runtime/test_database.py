@@ -41,6 +41,7 @@ from tests.database_support import (
     in_loop,
     job_body,
     job_entry,
+    room,
     taken,
 )
 
@@ -181,6 +182,7 @@ async def test_a_wrong_signature_a_foreign_network_and_garbage_are_counted_and_d
         tampered = good.replace(b"job 1", b"job 2")
         intake = await node.database.receive([b"garbage", tampered, b"", good, good[:-1]], PEER)
         assert (intake.accepted, len(intake.refused)) == (1, 4)
+        assert intake.blamed == intake.refused
         assert node.database.counters()["refused"] == 4
 
 
@@ -280,6 +282,17 @@ async def test_an_author_over_its_quota_keeps_the_jobs_that_expire_last(
 
 
 @in_loop
+async def test_a_claim_that_its_successor_overtook_is_not_kept_and_nobody_is_blamed() -> None:
+    node, job = Node(AUTHOR), job_entry(1)
+    claims = [room(job.cid, 0, seq=number, epoch=number) for number in (1, 2)]
+    async with running(node):
+        await node.database.receive([job.raw, claims[1].raw], PEER)
+        intake = await node.database.receive([claims[0].raw], PEER)
+        assert (intake.accepted, intake.refused) == (0, ("better ones fill the quota",))
+        assert not intake.blamed
+
+
+@in_loop
 async def test_a_full_database_refuses_by_its_hook() -> None:
     node = Node(AUTHOR)
     node.database = Database(
@@ -295,6 +308,7 @@ async def test_a_full_database_refuses_by_its_hook() -> None:
         raws = [job_entry(number, by=STRANGER).raw for number in range(3)]
         intake = await node.database.receive(raws, PEER)
         assert (intake.accepted, set(intake.refused)) == (1, {"the database is full"})
+        assert not intake.blamed
         await node.database.submit(EntryKind.JOB, None, job_body())
 
 

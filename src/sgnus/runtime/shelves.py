@@ -132,7 +132,7 @@ class Shelves:
             if opened.entry.kind is not EntryKind.JOB:
                 continue
             if not self._admits(opened, held + len(draft.puts)):
-                result.refused.append(Refused(opened.cid, "the database is full"))
+                result.refused.append(Refused(opened.cid, "the database is full", is_fault=False))
                 continue
             draft.put(opened)
             draft.shelves[opened.digest] = Shelf(opened, self._settlement_peers)
@@ -161,7 +161,8 @@ class Shelves:
             draft.gone_jobs[lowest.job.digest] = None
             self._kept.forget([lowest.job.digest])
         else:
-            result.refused.append(Refused(lowest.job.cid, "its author has too many jobs that expire later"))
+            reason = "its author has too many jobs that expire later"
+            result.refused.append(Refused(lowest.job.cid, reason, is_fault=False))
         self._jobs_by_author[author] -= 1
 
     async def _place_others(self, fresh: dict[bytes, OpenedEntry], draft: _Draft, result: Admitted) -> None:
@@ -174,7 +175,7 @@ class Shelves:
                 self.orphans.add(opened)
                 result.orphans += 1
             elif not self._admits(opened, len(self.index) + len(draft.puts)):
-                result.refused.append(Refused(opened.cid, "the database is full"))
+                result.refused.append(Refused(opened.cid, "the database is full", is_fault=False))
             else:
                 self._place(opened, shelf, draft, result)
 
@@ -188,7 +189,7 @@ class Shelves:
         for other in displaced:
             draft.remove(other)
         if opened.id not in draft.puts:
-            result.refused.append(Refused(opened.cid, "better ones fill the quota"))
+            result.refused.append(Refused(opened.cid, "better ones fill the quota", is_fault=False))
 
     async def _commit(self, draft: _Draft, *, durable: bool) -> None:
         touched = dict.fromkeys(opened.job_digest for opened in draft.puts.values())
