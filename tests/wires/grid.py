@@ -27,6 +27,7 @@ OPTIONS: Final = (
 )
 CLI_S_MAX: Final = 120.0
 MET_MAX: Final = 8
+STARTED_AT_ONCE: Final = 4
 
 
 class WiredNetwork:
@@ -37,6 +38,7 @@ class WiredNetwork:
             miss(reason)
         self.folder = folder
         self._said_before = 0
+        self._read: dict[str, int] = {}
         self.nodes = [self._node(number) for number in range(nodes)]
         self._board: subprocess.Popen[bytes] | None = None
         self._said = folder / "switch.said"
@@ -58,6 +60,14 @@ class WiredNetwork:
     def port_of(self, peer: str) -> int:
         """At which port of the switch this peer is."""
         return next(port for port, node in enumerate(self.nodes) if node.peer == peer)
+
+    def new_log(self, node: RunningNode) -> str:
+        """What this node has logged since it was last asked for."""
+        with node.log.open() as log:
+            log.seek(self._read.get(node.home.name, 0))
+            text = log.read()
+            self._read[node.home.name] = log.tell()
+        return text
 
     def begin(self, plan: Plan) -> None:
         """The weather of `plan`, from now on."""
@@ -132,11 +142,13 @@ class WiredNetwork:
         shown = sgnus("network", "show", "--json", "--home", str(first.home))
         invited = from_invitation(json.loads(shown)["invitation"])
         assert [address for address in invited.bootstrap if address.startswith("/ip4/10.77.0.1/tcp/4001/")]
-        for node in others:
-            write_network(node.network, invited)
-            node.launch()
-        for node in others:
-            node.await_ready()
+        for begin in range(0, len(others), STARTED_AT_ONCE):
+            batch = others[begin : begin + STARTED_AT_ONCE]
+            for node in batch:
+                write_network(node.network, invited)
+                node.launch()
+            for node in batch:
+                node.await_ready()
         self.await_mesh()
 
     def await_mesh(self, deadline_s: float = 90.0) -> None:

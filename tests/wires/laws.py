@@ -18,7 +18,7 @@ from sgnus.messages.limits import ROOM_MEMBERS_MAX
 from sgnus.messages.v1.types import EntryKind
 from tests.whole.grid import RunningNode, wait_for
 from tests.wires.grid import WiredNetwork, sgnus
-from tests.wires.testimony import Testimony, testify
+from tests.wires.witness import Witness, testify
 
 LAWS: Final = {
     "seats": "No list of members ever holds more than 11, or one of them twice.",
@@ -41,6 +41,7 @@ CONVERGENCE_S: Final = 90.0
 QUIET_S: Final = 60.0
 EXPIRY_SKEW_MS: Final = 9 * 60_000
 """Entries are removed 10 minutes after they expired, at each node when it next looks."""
+BLAMES: Final = "sgnus.hearing"
 OUR_FAULTS: Final = ("Traceback", "OurFault", "never retrieved", "was never awaited")
 
 Span = tuple[float, float]
@@ -64,38 +65,38 @@ def judge(
     """All laws, of a job that has ended. `troubled` are the spans of Unix time in which wires had faults."""
     _wait("quiet", lambda: _is_quiet(network, job), QUIET_S)
     _wait("convergence", lambda: _differences(network, job), CONVERGENCE_S)
-    testimonies = [testify(node, job) for node in network.nodes]
-    _seats(testimonies)
-    _epoch(testimonies)
-    own = next(one for one in testimonies if one.peer == publisher.peer)
-    _result(own)
-    _news(own, troubled)
+    witnesses = [testify(node, job) for node in network.nodes]
+    seats(witnesses)
+    epoch(witnesses)
+    own = next(one for one in witnesses if one.peer == publisher.peer)
+    result(own)
+    news(own, troubled)
     if is_verified:
         _proof(network.folder / f"receipts-{job[-8:]}", publisher, job, own.status.microjobs)
-    for one in testimonies:
-        if refused := one.counters.get("messages refused", 0):
-            raise Broken("honesty", f"{one.name} refused {refused} messages")
     _justice(network)
-    _faults(network)
+    logs = {node.home.name: network.new_log(node) for node in network.nodes}
+    for name, log in logs.items():
+        honesty(name, log)
+        faults(name, log)
 
 
-def _seats(testimonies: Sequence[Testimony]) -> None:
-    for one in testimonies:
+def seats(witnesses: Sequence[Witness]) -> None:
+    for one in witnesses:
         for event in one.of(PeerListChanged):
             if len(event.members) > ROOM_MEMBERS_MAX or len(set(event.members)) < len(event.members):
                 raise Broken("seats", f"{one.name} tells of {event}")
 
 
-def _epoch(testimonies: Sequence[Testimony]) -> None:
+def epoch(witnesses: Sequence[Witness]) -> None:
     hosts: dict[tuple[str, int], dict[str, str]] = {}
-    for one in testimonies:
+    for one in witnesses:
         for event in one.of(HostChanged):
             hosts.setdefault((event.instance, event.epoch), {})[event.host] = one.name
     if twice := {key: found for key, found in hosts.items() if len(found) > 1}:
         raise Broken("epoch", f"hosts, and who tells so: {twice}")
 
 
-def _result(publisher: Testimony) -> None:
+def result(publisher: Witness) -> None:
     """A publisher hears of what it holds from rooms, too: what differs is counted."""
     told = {(x.microjob, x.sub_block, x.member) for x in publisher.of(Processed) if x.held}
     held = Counter((microjob, sub_block) for microjob, sub_block, _member in sorted(told))
@@ -104,7 +105,7 @@ def _result(publisher: Testimony) -> None:
         raise Broken("result", f"{len(held)} of {publisher.status.sub_blocks} are held, twice: {twice}")
 
 
-def _news(publisher: Testimony, troubled: Sequence[Span]) -> None:
+def news(publisher: Witness, troubled: Sequence[Span]) -> None:
     held_s: dict[tuple[int, int], float] = {}
     for at_s, event in publisher.timed:
         if isinstance(event, Processed) and event.held:
@@ -166,13 +167,20 @@ def _is_quiet(network: WiredNetwork, job: str) -> str:
     return ""
 
 
-def _faults(network: WiredNetwork) -> None:
-    for node in network.nodes:
-        for line in node.log.read_text().splitlines():
-            said = json.loads(line) if line.startswith("{") else {"level": "critical"}
-            is_bad = said["level"] in ("error", "critical") or "exception" in said
-            if is_bad or any(word in line for word in OUR_FAULTS):
-                raise Broken("faults", f"{node.home.name}: {line[:2000]}")
+def honesty(name: str, log: str) -> None:
+    """What a node has against a peer it logs, with the reason, by the logger that blames."""
+    for line in log.splitlines():
+        if f'"logger": "{BLAMES}"' in line:
+            raise Broken("honesty", f"{name}: {line[:2000]}")
+
+
+def faults(name: str, log: str) -> None:
+    """A line that is not JSON is one that no logger wrote: something died."""
+    for line in log.splitlines():
+        said = json.loads(line) if line.startswith("{") else {"level": "critical"}
+        is_bad = said["level"] in ("error", "critical") or "exception" in said
+        if is_bad or any(word in line for word in OUR_FAULTS):
+            raise Broken("faults", f"{name}: {line[:2000]}")
 
 
 def _wait(law: str, what_is_wrong: Callable[[], str], deadline_s: float) -> None:

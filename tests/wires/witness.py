@@ -1,4 +1,4 @@
-"""What one node tells of one job: its events with the time of each, the job as it sees it, and what it has counted."""
+"""What one node tells of one job: its events with the time of each, and the job as it sees it."""
 
 from __future__ import annotations
 
@@ -20,35 +20,33 @@ EventT = TypeVar("EventT")
 
 
 @dataclass(frozen=True, slots=True)
-class Testimony:
+class Witness:
     """`timed` are events with the Unix time, in seconds, at which this node told of them."""
 
     name: str
     peer: str
     timed: tuple[tuple[float, Event], ...]
     status: JobStatus
-    counters: dict[str, int]
 
     def of(self, kind: type[EventT]) -> list[EventT]:
         """The events of this kind, in order."""
         return [event for _at_s, event in self.timed if isinstance(event, kind)]
 
 
-def testify(node: RunningNode, job: str) -> Testimony:
+def testify(node: RunningNode, job: str) -> Witness:
     """Ask a node. Each event has its line in the story, in the same order, and the story has the times."""
     with node.connect() as grid:
         found = grid.job(job)
         lines = [match for line in found.story() if (match := EVENT.match(line))]
         events = [event for event in found.events(follow=False) if not isinstance(event, JobStatus)]
-        about = grid.node()
+        uptime_s = grid.node().uptime_ms / 1000
         status = found.status()
-    start_s = time.time() - about.uptime_ms / 1000
+    start_s = time.time() - uptime_s
     # The events were asked for after the story, and may be more.
     assert len(lines) <= len(events) <= len(lines) + 50, (len(lines), len(events))
     times_s = [start_s + float(match[1]) for match in lines]
     times_s += [time.time()] * (len(events) - len(lines))
-    counters = {one.name: one.value for one in about.counters}
-    return Testimony(node.home.name, node.peer, tuple(zip(times_s, events, strict=True)), status, counters)
+    return Witness(node.home.name, node.peer, tuple(zip(times_s, events, strict=True)), status)
 
 
 def story_of(node: RunningNode, job: str) -> str:
