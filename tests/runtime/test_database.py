@@ -265,6 +265,22 @@ async def test_a_room_claim_waits_for_its_batch_and_lives_no_longer_than_its_job
 
 
 @in_loop
+async def test_two_claims_of_ours_that_share_a_transaction_are_both_said_and_the_later_stands() -> None:
+    node = Node(AUTHOR)
+    async with running(node):
+        job = await node.database.submit(EntryKind.JOB, None, job_body())
+        bodies = [RoomBody(microjob=0, instance="ab" * 32, epoch=epoch, address=b"") for epoch in (1, 2)]
+        claims = [
+            node.database.submit(EntryKind.ROOM, job, body, NOW_MS + body.epoch * 60_000) for body in bodies
+        ]
+        assert len(set(await asyncio.gather(*claims))) == 2
+        view = await node.database.job(job)
+        assert view is not None
+        assert [claim.expires_ms for claim in view.rooms] == [NOW_MS + 120_000]
+        assert node.database.counters()["entries"] == 2
+
+
+@in_loop
 async def test_an_author_over_its_quota_keeps_the_jobs_that_expire_last(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -131,7 +131,7 @@ class Database:
             opened, faults = await self._vetting.vet(fresh[start : start + VERIFY_BATCH])
             admitted = await self._shelves.admit(opened, self._settings.clock_ms(), durable=False)
             self._vetting.remember(one.digest for one in opened if one.id in self._shelves.index)
-            accepted += len(admitted.accepted)
+            accepted += len(admitted.accepted) + len(admitted.outdone)
             known += admitted.known
             orphans += admitted.orphans
             reasons += [*faults, *(one.reason for one in admitted.refused)]

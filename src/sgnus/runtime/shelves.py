@@ -30,9 +30,10 @@ Admits = Callable[[OpenedEntry, int], bool]
 
 @dataclass(slots=True)
 class Admitted:
-    """What became of a batch."""
+    """What became of a batch. `outdone` are those that others of the same batch displaced, as they would a moment later."""
 
     accepted: list[OpenedEntry] = field(default_factory=list)
+    outdone: list[OpenedEntry] = field(default_factory=list)
     known: int = 0
     orphans: int = 0
     refused: list[Refused] = field(default_factory=list)
@@ -50,9 +51,12 @@ class _Draft:
     def put(self, opened: OpenedEntry) -> None:
         self.puts[opened.id] = opened
 
-    def remove(self, opened: OpenedEntry) -> None:
-        if self.puts.pop(opened.id, None) is None:
-            self.removes[opened.id] = None
+    def remove(self, opened: OpenedEntry) -> bool:
+        """Whether it was put by this very transaction."""
+        if self.puts.pop(opened.id, None) is not None:
+            return True
+        self.removes[opened.id] = None
+        return False
 
 
 class Shelves:
@@ -187,7 +191,8 @@ class Shelves:
             return
         draft.put(opened)
         for other in displaced:
-            draft.remove(other)
+            if draft.remove(other) and other is not opened:
+                result.outdone.append(other)
         if opened.id not in draft.puts:
             result.refused.append(Refused(opened.cid, "better ones fill the quota", is_fault=False))
 
