@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,17 +11,24 @@ import pytest
 from sgnus.frontends.sdk.views import (
     ArraySpec,
     Event,
-    HostChanged,
     JobStatus,
     PeerListChanged,
     Processed,
     ProcessingStarted,
 )
-from tests.wires import laws
+from tests.wires import laws, patience
 from tests.wires.laws import NEWS_S, TOUCH_S, Broken
-from tests.wires.witness import EVENT, Witness
+from tests.wires.witness import EVENT, Witness, reigns_in
 
 BEGIN_S = 1_000.0
+
+
+@pytest.fixture(autouse=True)
+def free_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The laws' times are those of a machine with nothing else to do."""
+    monkeypatch.setattr(patience.os, "getloadavg", lambda: (0.0, 0.0, 0.0))
+
+
 ARRAY = ArraySpec((32, 16), "uint8")
 
 
@@ -38,7 +46,7 @@ def status(sub_blocks: int) -> JobStatus:
 def witness(*told: Event | tuple[float, Event], sub_blocks: int = 2, name: str = "n0") -> Witness:
     """One event a second, or at the time that is said."""
     timed = [one if isinstance(one, tuple) else (BEGIN_S + number, one) for number, one in enumerate(told)]
-    return Witness(name, "a", tuple(timed), status(sub_blocks))
+    return Witness(name, "a", tuple(timed), (), status(sub_blocks))
 
 
 def held(sub_block: int, member: str = "b") -> Processed:
@@ -53,10 +61,6 @@ def listed(*members: str) -> PeerListChanged:
     return PeerListChanged("job", 0, "i", members, ())
 
 
-def hosted(host: str, epoch: int = 1) -> HostChanged:
-    return HostChanged("job", 0, "i", epoch, host)
-
-
 def test_a_list_of_twelve_and_one_that_names_a_member_twice_break_the_law_of_seats() -> None:
     laws.seats([witness(listed(*"abcdefghijk"))])
     for members in ("abcdefghijkl", "aa"):
@@ -64,10 +68,33 @@ def test_a_list_of_twelve_and_one_that_names_a_member_twice_break_the_law_of_sea
             laws.seats([witness(), witness(listed(*members))])
 
 
-def test_two_hosts_of_one_epoch_break_its_law_whoever_tells_of_them() -> None:
-    laws.epoch([witness(hosted("a"), hosted("b", 2)), witness(hosted("a"))])
-    with pytest.raises(Broken, match="law 'epoch'"):
-        laws.epoch([witness(hosted("a")), witness(hosted("b"), name="n1")])
+FOUNDED = "    1.000 s  room 0/4b081c66: founded with 1 members"
+ELECTED = "    2.000 s  room 0/4b081c66: hosts in epoch 2"
+
+
+def host_of(*story: str, until_s: float = 100.0) -> Witness:
+    """Who tells so of itself; its clock began at 0."""
+    return replace(witness(), reigns=reigns_in(story, 0.0, until_s))
+
+
+def test_a_reign_begins_and_ends_as_its_host_tells() -> None:
+    yielded = "    9.500 s  room 0/4b081c66: host is FYiSgZ in epoch 2"
+    left = "   12.000 s  room 0/4b081c66: left: taken"
+    other = "   11.000 s  room 1/aaaaaaaa: left: taken"
+    assert host_of(FOUNDED, yielded, ELECTED).reigns == (("4b081c66", (1.0, 9.5)), ("4b081c66", (2.0, 100.0)))
+    assert host_of(FOUNDED, ELECTED, other, left).reigns == (("4b081c66", (1.0, 12.0)),)
+
+
+def test_two_that_host_one_instance_for_long_in_calm_break_the_law_of_epochs() -> None:
+    two = [host_of(FOUNDED), host_of(ELECTED)]
+    with pytest.raises(Broken, match=r"law 'epoch'.*host 4b081c66 for 98\.0 s"):
+        laws.epoch(two, ())
+    with pytest.raises(Broken, match=r"for 60\.0 s"):
+        laws.epoch(two, [(0.5, 40.0)])
+    laws.epoch(two, [(0.5, 75.0)])
+    laws.epoch(two, [(80.0, 110.0)])
+    laws.epoch([host_of(FOUNDED), host_of(ELECTED, until_s=20.0)], ())
+    laws.epoch([host_of(FOUNDED), host_of(ELECTED.replace("4b", "5b"))], ())
 
 
 def test_a_sub_block_that_is_held_twice_or_never_breaks_the_law_of_the_result() -> None:

@@ -17,6 +17,7 @@ from sgnus.runtime.network_file import from_invitation, write_network
 from tests.missing_tool import miss
 from tests.whole.grid import ROOT, STOP_S, RunningNode, die_with_parent, environment, neighbours, wait_for
 from tests.wires.namespaces import what_is_missing
+from tests.wires.patience import stretched
 from tests.wires.plan import Plan
 
 CLI: Final = (sys.executable, "-m", "sgnus.frontends.cli")
@@ -25,8 +26,9 @@ OPTIONS: Final = (
     *("--listen", "0.0.0.0", "--port", "4001", "--peer-port", "4002"),
     *("--log-format", "json", "--verbose"),
 )
-CLI_S_MAX: Final = 120.0
+CLI_S_MAX: Final = 60.0
 MET_MAX: Final = 8
+MESH_S: Final = 60.0
 STARTED_AT_ONCE: Final = 4
 
 
@@ -151,14 +153,14 @@ class WiredNetwork:
                 node.await_ready()
         self.await_mesh()
 
-    def await_mesh(self, deadline_s: float = 90.0) -> None:
+    def await_mesh(self) -> None:
         """Wait until every node hears several others by gossip."""
         for node in self.nodes:
             with node.connect() as grid:
                 wait_for(
                     lambda grid=grid: neighbours(grid) >= min(MET_MAX, len(self.nodes) - 1),
                     f"{node.home.name} meets the others",
-                    deadline_s,
+                    stretched(MESH_S),
                 )  # type: ignore[misc]
 
     def _input(self) -> IO[bytes]:
@@ -175,7 +177,12 @@ class WiredNetwork:
 def sgnus(*arguments: str) -> str:
     """What a command of the command line prints; AssertionError with its words if it fails."""
     done = subprocess.run(
-        [*CLI, *arguments], capture_output=True, text=True, env=environment(), timeout=CLI_S_MAX, check=False
+        [*CLI, *arguments],
+        capture_output=True,
+        text=True,
+        env=environment(),
+        timeout=stretched(CLI_S_MAX),
+        check=False,
     )
     assert done.returncode == 0, f"sgnus {' '.join(arguments)}: {done.returncode}: {done.stderr[-2000:]}"
     return done.stdout

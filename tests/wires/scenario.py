@@ -16,13 +16,14 @@ from tests.whole.grid import RunningNode, wait_for
 from tests.whole.modules import slow_invert
 from tests.wires.grid import WiredNetwork, sgnus
 from tests.wires.laws import judge
+from tests.wires.patience import stretched
 from tests.wires.plan import Plan
 from tests.wires.witness import story_of
 
 POLL_S: Final = 0.3
 """Each look at a job is a connection of its own, and costs its node something."""
-END_S: Final = 180.0
-"""How long a job may take to its end once all wires are fair again: that of a machine which does much else meanwhile."""
+END_S: Final = 90.0
+"""How long a job may take to its end once all wires are fair again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,12 @@ def submit(network: WiredNetwork, publisher: RunningNode, work: Work) -> Submitt
 
 def await_delivered(job: Submitted, sub_blocks: int) -> None:
     """Until the job is in its middle: so many are delivered, and the rest is not."""
-    wait_for(lambda: job.delivered() >= sub_blocks, f"{sub_blocks} sub-blocks are delivered", END_S, POLL_S)
+    wait_for(
+        lambda: job.delivered() >= sub_blocks,
+        f"{sub_blocks} sub-blocks are delivered",
+        stretched(END_S),
+        POLL_S,
+    )
     assert job.delivered() < job.work.sub_blocks, "the job is over before its faults begin: give it more work"
 
 
@@ -91,7 +97,7 @@ def run(network: WiredNetwork, job: Submitted, plan: Plan) -> float:
 
 def await_end(network: WiredNetwork, job: Submitted, deadline_s: float) -> None:
     """Until the job has completed, and its result is the only right one."""
-    wait_for(lambda: job.state() == "completed", "the job completes", deadline_s, POLL_S)
+    wait_for(lambda: job.state() == "completed", "the job completes", stretched(deadline_s), POLL_S)
     out = network.folder / f"{job.id[-8:]}.npy"
     sgnus("job", "results", job.id, "-o", str(out), "--home", str(job.publisher.home))
     assert np.array_equal(np.load(out), 255 - job.work.source), "the result is wrong"
