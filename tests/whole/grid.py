@@ -104,9 +104,9 @@ class RunningNode:
                 preexec_fn=die_with_parent,  # noqa: PLW1509 - it calls prctl alone
             )
 
-    def await_ready(self) -> None:
+    def await_ready(self, deadline_s: float = DEADLINE_S) -> None:
         """Wait for the line that says that it runs."""
-        wait_for(self._has_spoken, f"the node on {self.home.name} is ready")
+        wait_for(self._has_spoken, f"the node on {self.home.name} is ready", deadline_s)
         line = self._said.read_text()
         ended = self._process.poll() if self._process is not None else None
         assert line, f"the node on {self.home} ended with {ended}: {self.log.read_text()[-2000:]}"

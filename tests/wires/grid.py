@@ -28,6 +28,7 @@ OPTIONS: Final = (
 )
 CLI_S_MAX: Final = 60.0
 MET_MAX: Final = 8
+READY_S: Final = 60.0
 MESH_S: Final = 60.0
 STARTED_AT_ONCE: Final = 4
 
@@ -140,7 +141,7 @@ class WiredNetwork:
         first, *others = self.nodes
         sgnus("network", "create", "wires", "--psk", "--home", str(first.home))
         first.launch()
-        first.await_ready()
+        first.await_ready(stretched(READY_S))
         shown = sgnus("network", "show", "--json", "--home", str(first.home))
         invited = from_invitation(json.loads(shown)["invitation"])
         assert [address for address in invited.bootstrap if address.startswith("/ip4/10.77.0.1/tcp/4001/")]
@@ -150,7 +151,7 @@ class WiredNetwork:
                 write_network(node.network, invited)
                 node.launch()
             for node in batch:
-                node.await_ready()
+                node.await_ready(stretched(READY_S))
         self.await_mesh()
 
     def await_mesh(self) -> None:
