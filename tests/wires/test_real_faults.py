@@ -13,7 +13,7 @@ from tests.wires.grid import WiredNetwork
 from tests.wires.plan import ROUGH, compose, flapping, muted, partition
 from tests.wires.scenario import Work, await_delivered, run, submit
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(1_200)
 
 SEED = 7
 NODES = 12
