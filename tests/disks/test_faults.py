@@ -40,7 +40,7 @@ def folder() -> Iterator[Path]:
 
 
 def runs(
-    folder: Path, kind: str, error: int, how: How, first: int = 0, step: int = 1
+    folder: Path, kind: str, error: int, how: How, *, first: int = 0, step: int = 1
 ) -> list[dict[str, Any]]:
     """What each run saw, the last one without a fault."""
     said = run_under("tests.disks.faults", [str(folder), kind, str(error), how.name, str(first), str(step)])

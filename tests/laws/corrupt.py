@@ -34,8 +34,8 @@ from sgnus.messages.v1.types import (
     VoteGiven,
     VoteRequest,
 )
+from sgnus.sim.babble import SAID, Babbler
 from sgnus.sim.pens import CheapPen, address_of
-from tests.laws.hostile import SAID, Liar
 from tests.laws.picture import difference, picture
 from tests.laws.small_grid import JOB, SmallGrid
 
@@ -77,12 +77,12 @@ class Schemer:
             *self.grid.shape.corrupt,
             *self._instances(core),
         ]
-        liar = Liar(
+        liar = Babbler(
             self.dice,
             words,
             list(self.grid.shape.corrupt),
             list(self.grid.overheard.signed),
-            self._plausible(core),
+            _plausible(self, core),
         )
         return ins.PeerSaid(self.pen.peer, liar.message(self.dice.choice(SAID)))
 
@@ -134,11 +134,11 @@ class Schemer:
         pending = core.search.pending
         if pending is None:
             return None
-        joins = self._joins()
+        joins = _joins(self)
         founder, nonce = self.pen.peer, 7
-        seats = [self._seat(self.pen.peer, joins)]
+        seats = [_seat(self, self.pen.peer, joins)]
         if core.pen.peer in joins and not self._seldom(1):
-            seats.append(self._seat(core.pen.peer, joins))
+            seats.append(_seat(self, core.pen.peer, joins))
         listed = rosters.found(self.pen, JOB, pending.microjob, nonce, tuple(seats))
         assert listed.list.founder == founder
         reason = self.dice.choice((JoinReason.ACCEPTED, JoinReason.ACCEPTED, JoinReason.FULL))
@@ -154,15 +154,15 @@ class Schemer:
 
     def list_anew(self, core: NodeCore) -> ins.Input | None:
         """The next list of a room, with other members, or the same number again: as its host, or as if we were."""
-        roster = self._some_list(core)
+        roster = _some_list(self, core)
         if roster is None:
             return None
-        joins = self._joins()
+        joins = _joins(self)
         members = {x.peer: x for x in roster.list.members if self.dice.randrange(4)}
         for peer in [peer for peer in joins if not self.dice.randrange(3)][:11]:
-            members.setdefault(peer, self._seat(peer, joins))
+            members.setdefault(peer, _seat(self, peer, joins))
         if self.pen.peer not in members and self.dice.randrange(5):
-            members[self.pen.peer] = self._seat(self.pen.peer, joins)
+            members[self.pen.peer] = _seat(self, self.pen.peer, joins)
         listed = replace(
             roster.list,
             members=tuple(members.values())[: self.dice.choice((11, 12))],
@@ -177,7 +177,7 @@ class Schemer:
 
     def stand(self, core: NodeCore) -> ins.Input | None:
         """Ask for a vote, over a list that is real or our own."""
-        roster = self._some_list(core)
+        roster = _some_list(self, core)
         if roster is None:
             return None
         epoch = roster.epoch + self.dice.choice((0, 1, 1, 2, EPOCHS_AHEAD_MAX, EPOCHS_AHEAD_MAX + 1))
@@ -200,7 +200,7 @@ class Schemer:
 
     def claim(self, core: NodeCore) -> ins.Input | None:
         """Claim to host, with votes of honest members as far as there are any, and our own."""
-        roster = self._some_list(core)
+        roster = _some_list(self, core)
         if roster is None:
             return None
         epoch = roster.epoch + self.dice.choice((1, 1, 2))
@@ -248,64 +248,68 @@ class Schemer:
             found.append(core.search.pending.instance)
         return [*found, *(InstanceId(name) for name in core.rounds.running)]
 
-    def _joins(self) -> dict[str, SignedEnvelope]:
-        """Requests for seats that somebody signed: what seats them in any room of the job."""
-        found = {envelope.author: envelope for envelope in self._signed(SignedKind.JOIN)}
-        for peer in self.grid.shape.corrupt:
-            pen = CheapPen(peer)
-            request = JoinRequest(
-                job=JOB,
-                microjob=0,
-                instance="",
-                epoch=1,
-                workers=1,
-                address=address_of(pen),
-                nonce=1,
-                vrf_key=pen.vrf_key,
-            )
-            found[peer] = pen.sign(SignedKind.JOIN, request)
-        return found
 
-    def _seat(self, peer: str, joins: dict[str, SignedEnvelope]) -> Member:
-        address = address_of(CheapPen(PeerId(peer)))
-        return Member(peer=peer, workers=1, address=address, join=joins.get(peer))
+def _joins(by: Schemer) -> dict[str, SignedEnvelope]:
+    """Requests for seats that somebody signed: what seats them in any room of the job."""
+    found = {envelope.author: envelope for envelope in by._signed(SignedKind.JOIN)}
+    for peer in by.grid.shape.corrupt:
+        pen = CheapPen(peer)
+        request = JoinRequest(
+            job=JOB,
+            microjob=0,
+            instance="",
+            epoch=1,
+            workers=1,
+            address=address_of(pen),
+            nonce=1,
+            vrf_key=pen.vrf_key,
+        )
+        found[peer] = pen.sign(SignedKind.JOIN, request)
+    return found
 
-    def _some_list(self, core: NodeCore) -> Roster | None:
-        """A list that somebody signed; most often the victim's own."""
-        lists = self._signed(SignedKind.LIST)[-6:]
-        if core.room is not None and self.dice.randrange(3):
-            return core.room.roster
-        try:
-            return rosters.read(self.pen, self.dice.choice(lists)) if lists else None
-        except PeerFault:
-            return None
 
-    def _plausible(self, core: NodeCore) -> dict[str, list[Any]]:
-        """What a well-informed liar puts into fields of these names."""
-        peers = [*self.grid.shape.peers, *self.grid.shape.corrupt]
-        names: dict[str, list[Any]] = {
-            "job": [JOB],
-            "microjob": [0, 1],
-            "sub_block": [0, 1, 2, 9],
-            "workers": [1],
-            "chunks": [1],
-            "round": [1],
-            "attempt": [0, 1],
-            **dict.fromkeys(("founder", "host", "member", "peer", "candidate", "silent"), peers),
-        }
-        room = core.room
-        if room is None:
-            return names
-        roster = room.roster
-        return {
-            **names,
-            "instance": [room.seat.instance],
-            "moves_from": [room.seat.instance],
-            "nonce": [roster.list.nonce],
-            "epoch": [roster.epoch, roster.epoch + 1, roster.epoch + 2],
-            "sequence": [roster.sequence, roster.sequence + 1],
-            "previous": [roster.digest],
-        }
+def _seat(by: Schemer, peer: str, joins: dict[str, SignedEnvelope]) -> Member:
+    address = address_of(CheapPen(PeerId(peer)))
+    return Member(peer=peer, workers=1, address=address, join=joins.get(peer))
+
+
+def _some_list(by: Schemer, core: NodeCore) -> Roster | None:
+    """A list that somebody signed; most often the victim's own."""
+    lists = by._signed(SignedKind.LIST)[-6:]
+    if core.room is not None and by.dice.randrange(3):
+        return core.room.roster
+    try:
+        return rosters.read(by.pen, by.dice.choice(lists)) if lists else None
+    except PeerFault:
+        return None
+
+
+def _plausible(by: Schemer, core: NodeCore) -> dict[str, list[Any]]:
+    """What a well-informed liar puts into fields of these names."""
+    peers = [*by.grid.shape.peers, *by.grid.shape.corrupt]
+    names: dict[str, list[Any]] = {
+        "job": [JOB],
+        "microjob": [0, 1],
+        "sub_block": [0, 1, 2, 9],
+        "workers": [1],
+        "chunks": [1],
+        "round": [1],
+        "attempt": [0, 1],
+        **dict.fromkeys(("founder", "host", "member", "peer", "candidate", "silent"), peers),
+    }
+    room = core.room
+    if room is None:
+        return names
+    roster = room.roster
+    return {
+        **names,
+        "instance": [room.seat.instance],
+        "moves_from": [room.seat.instance],
+        "nonce": [roster.list.nonce],
+        "epoch": [roster.epoch, roster.epoch + 1, roster.epoch + 2],
+        "sequence": [roster.sequence, roster.sequence + 1],
+        "previous": [roster.digest],
+    }
 
 
 SCHEMES: tuple[Scheme, ...] = (

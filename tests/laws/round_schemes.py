@@ -69,17 +69,17 @@ class Saboteur:
             microjob=0,
             instance=instance,
             round=1 + self._seldom(),
-            attempt=self.dice.choice((0, 1, 60, *self._attempts(core))),
+            attempt=self.dice.choice((0, 1, 60, *_attempts(self, core))),
             list=envelope,
             held=held[: len(held) - self._seldom()],
             leaves=(leave,) * self._seldom(),
-            suspicions=tuple(self._suspicions(instance)),
+            suspicions=tuple(_suspicions(self, instance)),
         )
         return self._say(SignedKind.PROPOSAL, proposal)
 
     def seal(self, core: NodeCore) -> ins.Input | None:
         """An R of one of the attempts, or another one."""
-        sealing = self._sealing(core)
+        sealing = _sealing(self, core)
         if sealing is None:
             return None
         r = bytes(32) if self._seldom() else sealing.r
@@ -90,7 +90,7 @@ class Saboteur:
 
     def reveal(self, core: NodeCore) -> ins.Input | None:
         """Our output for an R, or something that is none."""
-        sealing = self._sealing(core)
+        sealing = _sealing(self, core)
         if sealing is None:
             return None
         proof = bytes(64) if self._seldom() else self.pen.prove(sealing.r)
@@ -99,8 +99,8 @@ class Saboteur:
 
     def speak(self, core: NodeCore) -> ins.Input | None:
         """As if we were the beacon, over reveals that are real."""
-        docket = self._docket(core)
-        sealing = self._sealing(core)
+        docket = _docket(self, core)
+        sealing = _sealing(self, core)
         if docket is None or sealing is None:
             return None
         reveals = docket.lot.reveals.get(sealing.r, {})
@@ -115,7 +115,7 @@ class Saboteur:
 
     def miss(self, core: NodeCore) -> ins.Input | None:
         """Say that no beacon spoke."""
-        sealing = self._sealing(core)
+        sealing = _sealing(self, core)
         if sealing is None:
             return None
         missed = BeaconMissed(instance=sealing.proposal.instance, round=1, r=sealing.r)
@@ -133,7 +133,7 @@ class Saboteur:
         if not self.dice.randrange(3):
             chunks = list(range(self.grid.shape.sub_blocks))
         digests = [self.dice.choice((right, right, false))(chunk) for chunk in chunks]
-        docket = self._docket(core)
+        docket = _docket(self, core)
         instance = docket.round.instance if docket is not None else self.grid.list.instance
         verdict = Verdict(instance=instance, round=1, chunks=tuple(chunks), digests=b"".join(digests))
         self.grid.said.heard(verdict)
@@ -141,7 +141,7 @@ class Saboteur:
 
     def open(self, _core: NodeCore) -> ins.Input:
         """Our own commit, early; or something that was never committed to."""
-        number = self.dice.choice(self._own())
+        number = self.dice.choice(_own(self))
         opening = self.grid.openings[number]
         if self._seldom():
             opening = replace(opening, digests=right(number))
@@ -151,7 +151,7 @@ class Saboteur:
 
     def bring(self, core: NodeCore) -> ins.Input | None:
         """A receipt: what follows from somebody's evidence, or bytes that are none."""
-        data, docket = b"no receipt", self._docket(core)
+        data, docket = b"no receipt", _docket(self, core)
         if docket is not None and receipts.findings.is_proven(docket) and self.dice.randrange(4):
             data = receipts.assemble(docket)
         given = ReceiptGiven(instance=self.grid.list.instance, receipt=data)
@@ -169,44 +169,47 @@ class Saboteur:
     def _signed(self, kind: SignedKind) -> Sequence[SignedEnvelope]:
         return list(dict.fromkeys(one for one in self.grid.overheard.signed if one.kind is kind))
 
-    def _attempts(self, core: NodeCore) -> list[int]:
-        """The numbers that are taken: another R under one of them would be a second one."""
-        docket = self._docket(core)
-        return [number for number, _by in docket.attempts] * 2 if docket is not None else []
 
-    def _suspicions(self, instance: str) -> Sequence[SignedEnvelope]:
-        """All that anybody says against one member, and our own word: what leaves it out if it is enough. Or none, or some."""
-        known = self._signed(SignedKind.SUSPICION)
-        if not self.dice.randrange(3):
-            return [one for one in known if self.dice.randrange(2)]
-        silent = self.dice.choice(self.grid.workers[:-1])
-        own = self.pen.sign(
-            SignedKind.SUSPICION, Suspicion(instance=instance, round=1, attempt=0, silent=silent)
-        )
-        against = {own.author: own}
-        for one in known:
-            said = self.pen.open(one, one.kind, Suspicion)
-            if (said.instance, said.silent) == (instance, silent):
-                against[one.author] = one
-        return list(against.values()) if len(against) > 1 else []
+def _attempts(by: Saboteur, core: NodeCore) -> list[int]:
+    """The numbers that are taken: another R under one of them would be a second one."""
+    docket = _docket(by, core)
+    return [number for number, _by in docket.attempts] * 2 if docket is not None else []
 
-    def _own(self) -> list[int]:
-        workers = self.grid.workers
-        last = len(workers) - 1
-        return [number for number in self.grid.openings if number % len(workers) == last]
 
-    def _docket(self, core: NodeCore) -> Docket | None:
-        """Evidence that the victim has, of one of its rounds."""
-        dockets = [one.docket for one in core.rounds.running.values()]
-        dockets += [one.docket for one in core.rounds.beacons.values()]
-        for own in core.publications.values():
-            dockets += [one.docket for one in own.court.rounds.values()]
-        return self.dice.choice(dockets) if dockets else None
+def _suspicions(by: Saboteur, instance: str) -> Sequence[SignedEnvelope]:
+    """All that anybody says against one member, and our own word: what leaves it out if it is enough. Or none, or some."""
+    known = by._signed(SignedKind.SUSPICION)
+    if not by.dice.randrange(3):
+        return [one for one in known if by.dice.randrange(2)]
+    silent = by.dice.choice(by.grid.workers[:-1])
+    own = by.pen.sign(SignedKind.SUSPICION, Suspicion(instance=instance, round=1, attempt=0, silent=silent))
+    against = {own.author: own}
+    for one in known:
+        said = by.pen.open(one, one.kind, Suspicion)
+        if (said.instance, said.silent) == (instance, silent):
+            against[one.author] = one
+    return list(against.values()) if len(against) > 1 else []
 
-    def _sealing(self, core: NodeCore) -> Sealing | None:
-        docket = self._docket(core)
-        attempts = list(docket.attempts.values()) if docket is not None else []
-        return self.dice.choice(attempts).sealing if attempts else None
+
+def _own(by: Saboteur) -> list[int]:
+    workers = by.grid.workers
+    last = len(workers) - 1
+    return [number for number in by.grid.openings if number % len(workers) == last]
+
+
+def _docket(by: Saboteur, core: NodeCore) -> Docket | None:
+    """Evidence that the victim has, of one of its rounds."""
+    dockets = [one.docket for one in core.rounds.running.values()]
+    dockets += [one.docket for one in core.rounds.beacons.values()]
+    for own in core.publications.values():
+        dockets += [one.docket for one in own.court.rounds.values()]
+    return by.dice.choice(dockets) if dockets else None
+
+
+def _sealing(by: Saboteur, core: NodeCore) -> Sealing | None:
+    docket = _docket(by, core)
+    attempts = list(docket.attempts.values()) if docket is not None else []
+    return by.dice.choice(attempts).sealing if attempts else None
 
 
 Sabotage = Callable[[Saboteur, NodeCore], ins.Input | None]

@@ -54,7 +54,7 @@ def job_of(number: int) -> OpenedEntry:
 
 @cache
 def entry_of(
-    kind: EntryKind, variant: int, by: Identity, seq: int, expires: int, job: int = 0
+    kind: EntryKind, variant: int, by: Identity, seq: int, expires: int, *, job: int = 0
 ) -> OpenedEntry:
     """A signed entry. `variant` chooses what it says."""
     about = None if kind is EntryKind.JOB else BlockId(job_of(job).cid)
@@ -96,7 +96,7 @@ def entries(draw: st.DrawFn) -> OpenedEntry:
         st.sampled_from((usual, usual, usual, with_job - 1, with_job + 1, NOW_MS, NOW_MS + 90 * DAY_MS))
     )
     by = draw(st.sampled_from((AUTHOR, AUTHOR, SETTLER, STRANGER)))
-    return entry_of(kind, draw(st.integers(0, 3)), by, draw(st.integers(0, 2)), expires, job)
+    return entry_of(kind, draw(st.integers(0, 3)), by, draw(st.integers(0, 2)), expires, job=job)
 
 
 class Databases(RuleBasedStateMachine):
@@ -134,7 +134,7 @@ class Databases(RuleBasedStateMachine):
     def a_crowd_floods_a_job(self, copy: int, kind: EntryKind, job: int, seq: int) -> None:
         expires = NOW_MS + 5 * MINUTE_MS if kind is EntryKind.ROOM else job_of(job).entry.expires
         for number, by in enumerate(CROWD):
-            self.offer(copy, [entry_of(kind, number % 3, by, seq, expires, job)])
+            self.offer(copy, [entry_of(kind, number % 3, by, seq, expires, job=job)])
 
     @rule(copy=copies, entry=entries(), place=st.integers(0, 1 << 16), bits=st.integers(1, 255))
     def a_bit_of_an_entry_is_not_what_was_signed(

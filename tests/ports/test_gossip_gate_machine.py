@@ -98,7 +98,7 @@ class Gates(RuleBasedStateMachine):
         size=st.sampled_from((1, 1, 1, GOSSIP_BYTES_MAX, GOSSIP_BYTES_MAX + 1)),
     )
     def a_message_comes(
-        self, neighbour: ID, author: int, number: int, topic: str, is_signed: bool, size: int
+        self, *, neighbour: ID, author: int, number: int, topic: str, is_signed: bool, size: int
     ) -> None:
         said = message_of(author, number, topic, is_signed, size)
         refusal = self.gate.refusal(neighbour, said)
