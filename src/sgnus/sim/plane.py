@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from sgnus.core import effects as fx
 from sgnus.core import inputs as ins
+from sgnus.core.roster import bench
 from sgnus.messages.ids import InstanceId, PeerId
 from sgnus.messages.v1.types import ProcessedRecord, ReturnReason, SignedEnvelope
 from sgnus.sim.agenda import Agenda
@@ -136,7 +137,9 @@ class Plane:
     def _ran(self, peer: Peer, run: int, effect: fx.RunHere) -> None:
         if peer.run == run:
             place = (effect.microjob, effect.sub_block)
-            root, opening = self.honesty.committed(peer, effect.job, InstanceId("publisher"), place)
+            root, opening = self.honesty.committed(
+                peer, effect.job, bench(effect.job, effect.microjob, peer.name), place
+            )
             ran = ins.PublisherRan(
                 effect.job,
                 effect.microjob,
