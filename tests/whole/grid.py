@@ -56,7 +56,7 @@ class RunningNode:
         self, home: Path, network: Path, workers: int, logs: Path, program: Sequence[str] = NODE
     ) -> None:
         self.home = home
-        self._program = program
+        self.program = program
         self.log = logs / f"{home.name}.log"
         self._said = logs / f"{home.name}.said"
         self.network = network
@@ -87,7 +87,7 @@ class RunningNode:
     def launch(self, bootstrap: Sequence[str] = (), more: Sequence[str] = ()) -> None:
         """Start the process on its home; `await_ready` waits for it."""
         assert not self.is_running
-        command = [*self.within, sys.executable, "-m", *self._program, "--home", str(self.home)]
+        command = [*self.within, sys.executable, "-m", *self.program, "--home", str(self.home)]
         command += ["--network", str(self.network), "--workers", str(self.workers)]
         command += [*self.options, *more]
         for multiaddr in bootstrap:
@@ -115,10 +115,6 @@ class RunningNode:
     def connect(self) -> Grid:
         """The SDK on this node."""
         return sgnus.connect(home=self.home, start=False)
-
-    def become(self, program: Sequence[str]) -> None:
-        """Another program from the next launch on, on the same home."""
-        self._program = program
 
     def kill(self) -> None:
         """SIGKILL, as a power cut is to the process."""
