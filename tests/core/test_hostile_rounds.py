@@ -18,7 +18,6 @@ from sgnus.crypto.digests import digest
 from sgnus.messages.errors import PeerFault
 from sgnus.messages.ids import InstanceId, PeerId
 from sgnus.messages.limits import (
-    ABSENT_MS_MAX,
     ATTEMPTS_MAX,
     EARLY_WORD_BYTES_MAX,
     ROUNDS_PER_MICROJOB_MAX,
@@ -26,7 +25,6 @@ from sgnus.messages.limits import (
 )
 from sgnus.messages.v1.types import (
     CloseReason,
-    Held,
     HeldNotice,
     OnPeerListChanged,
     Opening,
@@ -38,7 +36,7 @@ from sgnus.messages.v1.types import (
 )
 from sgnus.runtime.pens import EnvelopePen
 from tests.core.round_table import Table
-from tests.round_support import FULL, NETWORK, Round, identity_of, member_of, output_of, proven
+from tests.round_support import FULL, NETWORK, Round, false_output, identity_of, member_of, output_of, proven
 
 STRANGER = EnvelopePen(identity_of("stranger"), NETWORK)
 
@@ -347,43 +345,26 @@ def test_whoever_begins_many_rooms_over_our_results_makes_us_take_part_in_a_few_
     assert len(foreign) == ROUNDS_PER_MICROJOB_MAX, STRANGERS_WAIT_MS
 
 
-def unsealed(of: Round) -> Publication:
-    """A publisher with a round that half of the members seal, and none of the others."""
-    own = Publication(of.publisher, node_of(of, of.peers[0]).jobs[of.terms.job].facts)
-    own.shelf(0).held = dict(enumerate(of.held))
-    word = of.pens[of.peers[0]].sign(SignedKind.PROPOSAL, of.proposal(of.held))
-    judging.propose(own, word, 0)
-    judging.hear(own, InstanceId(of.instance), word, 0)
-    r = sealings.read(of.publisher, of.terms, word).r
-    seal = Seal(instance=of.instance, round=1, attempt=0, r=r)
-    for peer in of.peers[:2]:
-        judging.hear(own, InstanceId(of.instance), of.pens[peer].sign(SignedKind.SEAL, seal), 0)
-    return own
-
-
-def test_what_those_did_who_are_gone_is_done_again_where_too_few_are_left_to_pass_them_over() -> None:
+def test_who_brings_a_liars_other_verdict_is_not_to_blame() -> None:
     of = committed()
-    own = unsealed(of)
-    judging.tick(own, ABSENT_MS_MAX - 1, ())
-    assert len(own.shelf(0).held) == len(of.held)
-    judging.tick(own, ABSENT_MS_MAX, ())
-    assert {own.pen.open(one, SignedKind.HELD, Held).member for one in own.shelf(0).held.values()} == {
-        *of.peers[:2]
-    }
-    assert not own.court.rounds and not own.court.banned
+    me, liar, honest = of.peers[:3]
+    table = Table(of, lambda _who, kind: kind is SignedKind.VERDICT)
+    table.sit(2_000)
+    node = node_of(of, me)
+    node.handle(ins.PeerSaid(of.publisher.peer, HeldNotice(held=of.held)), 20)
+    for who, envelope in dict.fromkeys(table.said):
+        node.handle(ins.PeerSaid(who, envelope), 30)
+    one, other = (
+        of.pens[liar].sign(SignedKind.VERDICT, of.verdict((0,), said)) for said in (output_of, false_output)
+    )
+    node.handle(ins.PeerSaid(liar, one), 40)
+    (round_,) = node.rounds.running.values()
+    assert round_.docket.judged_by(liar)
 
+    def blamed(sender: PeerId) -> list[PeerId]:
+        effects = node.handle(ins.PeerSaid(sender, other), 50)
+        return [effect.peer for effect in effects if isinstance(effect, fx.Blame)]
 
-def test_a_crowd_cannot_have_the_work_of_those_undone_who_are_there_but_do_not_seal_its_round() -> None:
-    of = committed()
-    own = unsealed(of)
-    judging.tick(own, ABSENT_MS_MAX, of.peers[2:])
-    assert len(own.shelf(0).held) == len(of.held) and own.court.rounds
-
-
-def test_what_the_publisher_ran_itself_is_not_done_again_for_want_of_its_seal() -> None:
-    of = committed()
-    own = unsealed(of)
-    last = own.pen.open(of.held[3], SignedKind.HELD, Held)
-    own.shelf(0).held[3] = own.pen.sign(SignedKind.HELD, replace(last, member=own.pen.peer))
-    judging.tick(own, ABSENT_MS_MAX, ())
-    assert sorted(own.shelf(0).held) == [0, 1, 3]
+    assert blamed(honest) == []
+    assert blamed(liar) == [liar]
+    assert round_.docket.judged_by(liar) == {0: digest(output_of(0))}

@@ -124,7 +124,7 @@ class Hearing:
         async def receive() -> None:
             try:
                 receipt = await self._feeds.drivers.database.receive(batch.entries, neighbour)
-                for reason in receipt.refused:
+                for reason in receipt.blamed:
                     self.blame(neighbour, reason)
             finally:
                 self._receiving_entries -= 1

@@ -25,6 +25,14 @@ SIGNED: dict[SignedKind, type[Message]] = {
     SignedKind.RECORD: v1.ProcessedRecord,
     SignedKind.HELD: v1.Held,
     SignedKind.LEAVE: v1.Leave,
+    SignedKind.PROPOSAL: v1.Proposal,
+    SignedKind.SUSPICION: v1.Suspicion,
+    SignedKind.SEAL: v1.Seal,
+    SignedKind.REVEAL: v1.Reveal,
+    SignedKind.BEACON: v1.BeaconOutput,
+    SignedKind.BEACON_MISSED: v1.BeaconMissed,
+    SignedKind.VERDICT: v1.Verdict,
+    SignedKind.OPENING: v1.Opening,
 }
 KIND_OF = {
     "list": SignedKind.LIST,
@@ -37,6 +45,9 @@ KIND_OF = {
     "leave": SignedKind.LEAVE,
     "join": SignedKind.JOIN,
     "address": SignedKind.ADDRESS,
+    "leaves": SignedKind.LEAVE,
+    "suspicions": SignedKind.SUSPICION,
+    "reveals": SignedKind.REVEAL,
 }
 
 

@@ -31,6 +31,7 @@ from libp2p.transport.upgrader import TransportUpgrader
 
 from sgnus.adapters.gossip.counters import Counters
 from sgnus.adapters.gossip.muxer import GossipMuxer
+from sgnus.adapters.gossip.negotiation import bound_negotiation
 from sgnus.adapters.gossip.pnet import ProtectedConnection
 from sgnus.messages.limits import GOSSIP_CROSSED_DIAL_MS, GOSSIP_DIAL_MS_MAX, GOSSIP_HANDSHAKES_MAX
 
@@ -98,6 +99,11 @@ class GossipSwarm(Swarm):  # type: ignore[misc]
 
 class GossipUpgrader(TransportUpgrader):  # type: ignore[misc]
     """Makes our muxer of a secured connection; the library's negotiates any class and then makes its own."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        for multistream in (self.security_multistream, self.muxer_multistream):
+            bound_negotiation(multistream._selector)
 
     async def upgrade_connection(self, conn: Any, peer_id: ID) -> GossipMuxer:
         try:
@@ -201,6 +207,7 @@ def make_host(swarm: GossipSwarm, addresses: list[Any]) -> Any:
         addrs_factory=lambda _: list(addresses),
         disable_identify_address_discovery=True,
     )
+    bound_negotiation(host)
     protocols[IDENTIFY_ID] = identify_handler_for(host, use_varint_format=True)
     protocols[PING_ID] = PingService(host).handle_ping
     for protocol, handler in protocols.items():
