@@ -10,7 +10,7 @@ BESIDE := .venv/stamp-bench
 endif
 export PYTHONPATH := $(CURDIR)/src
 
-.PHONY: help setup demo test check bench storm generate lock
+.PHONY: help setup demo test check trials bench storm generate lock
 
 help: ## say what the targets do
 	@sed -n 's/^\([a-z]*\):.*## /\1  /p' Makefile
@@ -34,6 +34,9 @@ test: $(SETUP) ## check, then ports, simulation, interop and whole-system tests
 	@echo "bench: installing Dask into .venv, to measure beside (requirements-bench.lock; nothing else needs it)"
 	@.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bench.lock
 	@touch $@
+
+trials: $(SETUP) ## power cuts, fuzzers, state machines, raw bytes, twelve nodes on real wires (as root; not in make test yet)
+	@PYTHON=$(PYTHON) tools/run_tests.sh trials
 
 bench: $(SETUP) $(BESIDE) ## print the figures of docs/performance.md, measured here and now
 	@echo "bench: each figure beside what it is compared with"
