@@ -174,6 +174,10 @@ class StoreThread:
             is_busy, _pages, _moved = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
             connection.execute(f"PRAGMA busy_timeout = {BUSY_MS_MAX}")
             self._long_bytes = LOG_BYTES_TYPICAL + (log_bytes if is_busy else 0)
+            if not is_busy:
+                # Now empty, and that must be on disk before it is begun anew: half of a new head before old commits looks
+                # like damage.
+                write_log_again(self._path)
         except (sqlite3.Error, OSError):
             self._is_in_doubt = True
 
