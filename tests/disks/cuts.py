@@ -25,6 +25,7 @@ from random import Random
 from typing import Final
 
 from sgnus.adapters.store import SqliteStore
+from sgnus.messages.errors import WorldFault
 from tests.disks.disk import Disk, Image, Record, read_log
 from tests.disks.library import run_under
 from tests.disks.script import database_of, home_of, state_of, states_of, waves_of
@@ -160,12 +161,14 @@ async def _open(folder: Path, *, goes_on: bool) -> Opened:
     if not home_of(folder).exists():
         return Opened(None)
     path = database_of(folder)
-    store = SqliteStore(path)
-    notices = await store.open()
+    store, state = SqliteStore(path), None
+    notices = list(await store.open())
     try:
         state = await state_of(store)
         if goes_on:
             await store.put_facts(EXTRA, {"": b"durable"})
+    except WorldFault as fault:
+        notices.append(str(fault))
     finally:
         await store.close()
     verdict = _verdict(path)

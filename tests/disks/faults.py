@@ -121,7 +121,7 @@ async def use_node(folder: Path, log: DiskLog, run: Run) -> None:
             acknowledge("node", node.name)
             block_id = await node.submit(0)
             acknowledge("job", block_id, 0)
-            if node.parts.jobs.get(block_id) is None:  # It will be looked at later.
+            if block_id not in node.parts.core.publications:  # It will be looked at later.
                 run.refused += 1
                 return
             todo = sub_blocks(node.job(block_id).plan)[:DELIVERED]

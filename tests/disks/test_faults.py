@@ -22,7 +22,7 @@ from tests.disks.script import home_of
 
 pytestmark = pytest.mark.timeout(900)
 
-CUTS_PER_RUN: Final = 3
+CUTS_PER_RUN: Final = 2
 NODE_STEP: Final = 4
 """Of the calls of a node every so-manieth, another first one for each case: its own parts make few of them."""
 CASES: Final = [
