@@ -70,7 +70,7 @@ def test_whichever_call_of_a_node_fails_nothing_acknowledged_is_lost(
     error: int, how: How, folder: Path
 ) -> None:
     first = CASES.index((error, how))
-    assert not wrong_in(runs(folder, "node", error, how, first, NODE_STEP))
+    assert not wrong_in(runs(folder, "node", error, how, first=first, step=NODE_STEP))
 
 
 async def cuts_after_faults(folder: Path, calls: list[int]) -> list[str]:
