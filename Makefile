@@ -10,7 +10,7 @@ BESIDE := .venv/stamp-bench
 endif
 export PYTHONPATH := $(CURDIR)/src
 
-.PHONY: help setup demo test check bench soak generate lock
+.PHONY: help setup demo test check trials bench storm soak generate lock
 
 help: ## say what the targets do
 	@sed -n 's/^\([a-z]*\):.*## /\1  /p' Makefile
@@ -35,14 +35,20 @@ test: $(SETUP) ## check, then ports, simulation, interop and whole-system tests
 	@.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bench.lock
 	@touch $@
 
+trials: $(SETUP) ## power cuts, fuzzers, state machines, raw bytes, twelve nodes on real wires (as root; not in make test yet)
+	@PYTHON=$(PYTHON) tools/run_tests.sh trials
+
 bench: $(SETUP) $(BESIDE) ## print the figures of docs/performance.md, measured here and now
 	@echo "bench: each figure beside what it is compared with"
 	@$(PYTHON) -m bench
 
-HOURS ?= 4
+storm: $(SETUP) ## run seeds of the simulator that nobody has run yet (HOURS=1), and keep a ledger in storm/
+	@echo "storm: $(or $(HOURS),1) h of new seeds; Ctrl-C ends it"
+	@$(PYTHON) -m tools.storm --hours $(or $(HOURS),1)
+
 soak: $(SETUP) ## run 12 nodes and a fault every 5-15 s, HOURS hours long (4; also SOAK="--seed 7 --verbose")
-	@echo "soak: 12 real nodes, jobs in a row, a fault every 5-15 s, for $(HOURS) hours"
-	@$(PYTHON) -m tests.soak --hours $(HOURS) $(SOAK)
+	@echo "soak: 12 real nodes, jobs in a row, a fault every 5-15 s, for $(or $(HOURS),4) hours"
+	@$(PYTHON) -m tests.soak --hours $(or $(HOURS),4) $(SOAK)
 
 generate: $(SETUP) ## write proto, Python and api/fields.lock from api/sgnus.yaml
 	@echo "generate: proto/, src/sgnus/messages/v1/ and api/fields.lock from api/sgnus.yaml"

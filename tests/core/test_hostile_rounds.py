@@ -36,7 +36,7 @@ from sgnus.messages.v1.types import (
 )
 from sgnus.runtime.pens import EnvelopePen
 from tests.core.round_table import Table
-from tests.round_support import FULL, NETWORK, Round, identity_of, member_of, output_of, proven
+from tests.round_support import FULL, NETWORK, Round, false_output, identity_of, member_of, output_of, proven
 
 STRANGER = EnvelopePen(identity_of("stranger"), NETWORK)
 
@@ -131,16 +131,28 @@ def words(effects: list[fx.Effect]) -> list[SignedKind]:
     return [message.kind for message in sent if isinstance(message, SignedEnvelope)]
 
 
-@pytest.mark.parametrize("has_spoken", [False, True])
-def test_the_receipt_of_another_round_takes_nothing(has_spoken: bool) -> None:
+def test_the_receipt_of_another_round_takes_nothing() -> None:
     other = proven(Round(members=4, chunks=4, per_sub_block=1, policy=FULL))
     of = Round(members=3, chunks=4, per_sub_block=1, policy=FULL).commit()
     table = Table(of, lambda _who, kind: kind is SignedKind.VERDICT)
-    table.sit(2_000 if has_spoken else 0)
-    assert (table.court.docket.spoken is not None) is has_spoken
+    assert arbiter.take_receipt(table.court, other) and table.court.receipt is None
+    table.sit(2_000)
+    assert table.court.docket.spoken is not None
     with pytest.raises(PeerFault):
         arbiter.take_receipt(table.court, other)
     assert table.court.receipt is None
+
+
+def test_a_publisher_that_was_started_again_blames_nobody_for_the_receipt_of_the_round_that_it_forgot() -> (
+    None
+):
+    of = Round(members=4, chunks=4, per_sub_block=1, policy=FULL).commit()
+    table = Table(of)
+    table.proven()
+    assert table.court.receipt is not None
+    again = Table(of)
+    assert arbiter.take_receipt(again.court, table.court.receipt)
+    assert again.court.receipt is None
 
 
 def test_a_proposal_of_an_attempt_beyond_all_bounds_harms_no_node() -> None:
@@ -331,3 +343,28 @@ def test_whoever_begins_many_rooms_over_our_results_makes_us_take_part_in_a_few_
         node.handle(ins.PeerSaid(STRANGER.peer, word), 30)
     foreign = [one for one in node.rounds.running.values() if one.basis is None]
     assert len(foreign) == ROUNDS_PER_MICROJOB_MAX, STRANGERS_WAIT_MS
+
+
+def test_who_brings_a_liars_other_verdict_is_not_to_blame() -> None:
+    of = committed()
+    me, liar, honest = of.peers[:3]
+    table = Table(of, lambda _who, kind: kind is SignedKind.VERDICT)
+    table.sit(2_000)
+    node = node_of(of, me)
+    node.handle(ins.PeerSaid(of.publisher.peer, HeldNotice(held=of.held)), 20)
+    for who, envelope in dict.fromkeys(table.said):
+        node.handle(ins.PeerSaid(who, envelope), 30)
+    one, other = (
+        of.pens[liar].sign(SignedKind.VERDICT, of.verdict((0,), said)) for said in (output_of, false_output)
+    )
+    node.handle(ins.PeerSaid(liar, one), 40)
+    (round_,) = node.rounds.running.values()
+    assert round_.docket.judged_by(liar)
+
+    def blamed(sender: PeerId) -> list[PeerId]:
+        effects = node.handle(ins.PeerSaid(sender, other), 50)
+        return [effect.peer for effect in effects if isinstance(effect, fx.Blame)]
+
+    assert blamed(honest) == []
+    assert blamed(liar) == [liar]
+    assert round_.docket.judged_by(liar) == {0: digest(output_of(0))}

@@ -155,3 +155,9 @@ def test_where_nobody_else_is_idle_it_goes_to_the_same_again() -> None:
     grants(made, 0, A)
     made.note_returned(0, A, 10, abandoned=False)
     assert grants(made, 10 + RETURN_BACKOFF_MS, A) == [(0, A)]
+
+
+def test_who_is_banned_gets_nothing_in_the_moment_before_it_is_removed() -> None:
+    made = board(2, A, B)
+    made.banned = (A,)
+    assert grants(made, 0, A, B) == [(0, B)]

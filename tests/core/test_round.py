@@ -13,10 +13,10 @@ from sgnus.core import sealing as sealings
 from sgnus.core.verification import Verification
 from sgnus.messages.errors import PeerFault
 from sgnus.messages.ids import PeerId
-from sgnus.messages.limits import REVEAL_MS, ROUND_STALLED_MS
+from sgnus.messages.limits import REVEAL_MS, ROUND_STALLED_MS, UNSEALED_MS_MAX
 from sgnus.messages.v1.types import Proposal, Seal, SignedKind
 from sgnus.runtime.pens import EnvelopePen
-from tests.core.round_table import VERDICT_MS, Mute, Table
+from tests.core.round_table import STEP_MS, VERDICT_MS, Mute, Table
 from tests.round_support import FULL, NETWORK, SAMPLE, Round, false_output, identity_of, member_of, output_of
 
 
@@ -59,6 +59,16 @@ def test_a_member_that_says_nothing_is_left_out_by_suspicions_of_more_than_half(
     proven = Table(of, silent(of.peers[3])).proven()
     assert of.peers[3] not in proven.sealing.members
     assert len(proven.sealing.proposal.suspicions) >= 2
+
+
+def test_a_round_that_its_members_never_seal_ends_although_somebody_proposes_again_and_again() -> None:
+    of = committed(5)
+    nobodies = of.peers[2:]
+    table = Table(of, lambda who, _kind: who in nobodies)
+    assert table.sit(UNSEALED_MS_MAX - STEP_MS) is False
+    assert not any(table.members[peer].is_over for peer in of.peers[:2])
+    table.sit(UNSEALED_MS_MAX + 2 * STEP_MS)
+    assert all(table.members[peer].is_over for peer in of.peers[:2])
 
 
 def test_a_host_that_proposes_nothing_is_not_needed() -> None:

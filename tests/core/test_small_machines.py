@@ -12,7 +12,7 @@ from sgnus.core.links import Links
 from sgnus.core.lobby import Lobby
 from sgnus.core.node import NodeCore
 from sgnus.core.outbox import Outbox
-from sgnus.core.pulse import Pulse
+from sgnus.core.pulse import WORD_MS, Pulse
 from sgnus.core.records import RecordBook
 from sgnus.core.room import Phase
 from sgnus.core.terms import Terms
@@ -69,6 +69,17 @@ def test_silence_counts_from_the_last_word() -> None:
     assert pulse.gone_at_ms(A, SILENCE_MS_MAX) == 1_000 + SILENCE_MS_MAX
     assert not pulse.is_silent(A, SILENCE_MS_MAX, 999 + SILENCE_MS_MAX)
     assert pulse.is_silent(A, SILENCE_MS_MAX, 1_000 + SILENCE_MS_MAX)
+
+
+def test_a_stream_that_stands_again_is_no_word_of_the_room() -> None:
+    pulse = Pulse()
+    pulse.watch((A,), 0)
+    pulse.note_broken(A, 4_900)
+    pulse.note_connected(A, 4_950)
+    assert not pulse.is_gone(A, SILENCE_MS_MAX, 4_949 + WORD_MS)
+    assert pulse.is_gone(A, SILENCE_MS_MAX, 4_950 + WORD_MS)
+    pulse.note_connected(A, 4_950 + WORD_MS)
+    assert pulse.is_gone(A, SILENCE_MS_MAX, 4_950 + WORD_MS)
 
 
 def test_nobody_is_remembered_who_is_not_watched() -> None:

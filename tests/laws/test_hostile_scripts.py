@@ -14,10 +14,10 @@ from sgnus.core.node import NodeCore
 from sgnus.messages import limits
 from sgnus.messages.ids import PeerId
 from sgnus.messages.v1.types import JoinRequest, RoomAnnouncement, SignedEnvelope, SignedKind
+from sgnus.sim.babble import SAID, Babbler
 from sgnus.sim.grid import Grid
 from sgnus.sim.pens import CheapPen
 from sgnus.sim.setting import Setting
-from tests.laws.hostile import SAID, Liar
 
 STRANGERS = [PeerId("eve"), PeerId("mallory")]
 seeds = st.integers(0, 2**32)
@@ -40,7 +40,7 @@ def a_node_at_work(seed: int) -> tuple[NodeCore, int, list[str], list[SignedEnve
     if core.room is not None:
         words += [core.room.seat.instance] * 3
     corrupt = [dice.choice([x.name for x in peers if x is not victim]), *STRANGERS]
-    return core, grid.agenda.now_ms + victim.skew_ms, words, list(grid.steps.overheard), corrupt
+    return core, victim.clock.says(grid.agenda.now_ms), words, list(grid.steps.overheard), corrupt
 
 
 def plausible_in(core: NodeCore) -> dict[str, list[Any]]:
@@ -120,15 +120,15 @@ def test_no_script_of_lies_raises_or_breaks_an_invariant(world: int, script: lis
     core, now_ms, words, seen, corrupt = a_node_at_work(world)
     for seed in script:
         dice = random.Random(seed)
-        liar = Liar(dice, words, corrupt, seen, plausible_in(core))
+        babbler = Babbler(dice, words, corrupt, seen, plausible_in(core))
         sender = dice.choice(corrupt)
         if dice.randrange(6):
-            say(core, ins.PeerSaid(sender, liar.message(dice.choice(SAID))), now_ms)
+            say(core, ins.PeerSaid(sender, babbler.message(dice.choice(SAID))), now_ms)
         elif dice.randrange(2):
-            announcement = liar.message(RoomAnnouncement)
+            announcement = babbler.message(RoomAnnouncement)
             say(core, ins.RoomHeard(sender, announcement), now_ms)
         else:
-            request = liar.message(JoinRequest)
+            request = babbler.message(JoinRequest)
             envelope = CheapPen(sender).sign(SignedKind.JOIN, request)
             say(core, ins.SeatAsked(sender, request, envelope), now_ms)
         now_ms += dice.choice((0, 1, 60, 700, 5_200))
@@ -142,10 +142,12 @@ def test_no_script_of_lies_raises_or_breaks_an_invariant(world: int, script: lis
 def test_a_flood_of_rooms_and_askers_stays_within_bounds(world: int) -> None:
     core, now_ms, words, seen, corrupt = a_node_at_work(world)
     for number in range(300):
-        liar = Liar(random.Random(number), [*words, *(f"{number:064x}" for _ in range(9))], corrupt, seen, {})
+        babbler = Babbler(
+            random.Random(number), [*words, *(f"{number:064x}" for _ in range(9))], corrupt, seen, {}
+        )
         sender = PeerId(f"flood{number}")
-        core.handle(ins.RoomHeard(sender, liar.message(RoomAnnouncement)), now_ms)
-        request = liar.message(JoinRequest)
+        core.handle(ins.RoomHeard(sender, babbler.message(RoomAnnouncement)), now_ms)
+        request = babbler.message(JoinRequest)
         core.handle(ins.SeatAsked(sender, request, CheapPen(sender).sign(SignedKind.JOIN, request)), now_ms)
     core.check()
     assert_bounds(core)

@@ -8,6 +8,7 @@ from typing import Any, cast
 import grpc
 import pytest
 
+from sgnus.adapters.peers import exchange
 from sgnus.adapters.peers.budget import ReadBudget
 from sgnus.adapters.peers.certificates import make_leaf
 from sgnus.adapters.peers.channels import EOF, path
@@ -156,6 +157,27 @@ def test_garbage_instead_of_hello_is_refused_and_told() -> None:
                 await call.write(garbage)
                 assert await call.code() is grpc.StatusCode.PERMISSION_DENIED
         assert len(party.told(PeerRefused)) == 2 and not party.told(PeerConnected)
+
+    run(story)
+
+
+@pytest.mark.parametrize("how", ["it ends", "it says nothing"])
+def test_a_stream_that_comes_to_nothing_before_hello_is_nobodys_fault(
+    how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever dials gives an attempt up when another one came first, and a network may swallow what it said."""
+    monkeypatch.setattr(exchange, "HELLO_MS_MAX", 50 if how == "it says nothing" else 10_000)
+
+    async def story(nodes: Nodes) -> None:
+        party = await nodes.add(1)
+        party.peers.admit(record_of(MALLORY, party))
+        async with channel_to(party, make_leaf(MALLORY)) as channel:
+            call = channel.stream_stream(path("Exchange"))()
+            if how == "it ends":
+                await call.done_writing()
+            assert await call.code() is grpc.StatusCode.UNAVAILABLE
+        assert not party.told(PeerRefused)
+        assert cast(GrpcPeers, party.peers).counters == {"empty streams": 1}
 
     run(story)
 

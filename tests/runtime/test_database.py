@@ -41,6 +41,7 @@ from tests.database_support import (
     in_loop,
     job_body,
     job_entry,
+    room,
     taken,
 )
 
@@ -181,6 +182,7 @@ async def test_a_wrong_signature_a_foreign_network_and_garbage_are_counted_and_d
         tampered = good.replace(b"job 1", b"job 2")
         intake = await node.database.receive([b"garbage", tampered, b"", good, good[:-1]], PEER)
         assert (intake.accepted, len(intake.refused)) == (1, 4)
+        assert intake.blamed == intake.refused
         assert node.database.counters()["refused"] == 4
 
 
@@ -263,6 +265,22 @@ async def test_a_room_claim_waits_for_its_batch_and_lives_no_longer_than_its_job
 
 
 @in_loop
+async def test_two_claims_of_ours_that_share_a_transaction_are_both_said_and_the_later_stands() -> None:
+    node = Node(AUTHOR)
+    async with running(node):
+        job = await node.database.submit(EntryKind.JOB, None, job_body())
+        bodies = [RoomBody(microjob=0, instance="ab" * 32, epoch=epoch, address=b"") for epoch in (1, 2)]
+        claims = [
+            node.database.submit(EntryKind.ROOM, job, body, NOW_MS + body.epoch * 60_000) for body in bodies
+        ]
+        assert len(set(await asyncio.gather(*claims))) == 2
+        view = await node.database.job(job)
+        assert view is not None
+        assert [claim.expires_ms for claim in view.rooms] == [NOW_MS + 120_000]
+        assert node.database.counters()["entries"] == 2
+
+
+@in_loop
 async def test_an_author_over_its_quota_keeps_the_jobs_that_expire_last(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -277,6 +295,17 @@ async def test_an_author_over_its_quota_keeps_the_jobs_that_expire_last(
         for one in (node, other):
             assert [view.block_id for view in await one.database.open_jobs()] == [job.cid for job in jobs[2:]]
             assert one.database.counters()["entries"] == 3
+
+
+@in_loop
+async def test_a_claim_that_its_successor_overtook_is_not_kept_and_nobody_is_blamed() -> None:
+    node, job = Node(AUTHOR), job_entry(1)
+    claims = [room(job.cid, 0, seq=number, epoch=number) for number in (1, 2)]
+    async with running(node):
+        await node.database.receive([job.raw, claims[1].raw], PEER)
+        intake = await node.database.receive([claims[0].raw], PEER)
+        assert (intake.accepted, intake.refused) == (0, ("better ones fill the quota",))
+        assert not intake.blamed
 
 
 @in_loop
@@ -295,6 +324,7 @@ async def test_a_full_database_refuses_by_its_hook() -> None:
         raws = [job_entry(number, by=STRANGER).raw for number in range(3)]
         intake = await node.database.receive(raws, PEER)
         assert (intake.accepted, set(intake.refused)) == (1, {"the database is full"})
+        assert not intake.blamed
         await node.database.submit(EntryKind.JOB, None, job_body())
 
 
@@ -367,5 +397,4 @@ async def test_a_partner_that_leaves_or_lies_ends_the_reconciliation_with_its_fa
             await node.database.reconcile(nothing(), send, PEER)
         with pytest.raises(PeerFault, match="ranges open"):
             await node.database.respond_reconcile(early_end(), send, PEER)
-        assert node.database.counters()["reconcile_faults"] == 2
-        assert len(sent) == 1
+        assert (node.database.counters()["reconcile_faults"], len(sent)) == (2, 1)

@@ -10,6 +10,7 @@ from pathlib import Path
 from sgnus.core.room import Phase, Room
 from sgnus.messages.ids import PeerId
 from sgnus.sim.grid import Grid
+from sgnus.sim.mishaps import heal, part
 from sgnus.sim.peer import Peer
 from sgnus.sim.setting import Setting
 from sgnus.sim.stopping import stop
@@ -76,10 +77,10 @@ class Teller:
         assert self.grid.run(self.grid.agenda.now_ms + PATIENCE_MS, until), f"it never came to {what} {words}"
 
     def do_part(self, *names: str) -> None:
-        self.grid.part(tuple(peer.name for peer in self._named(*names)))
+        part(self.grid, tuple(peer.name for peer in self._named(*names)))
 
     def do_heal(self) -> None:
-        self.grid.heal()
+        heal(self.grid)
 
     def do_slow(self, name: str, times: str) -> None:
         self._named(name)[0].slowness = int(times)

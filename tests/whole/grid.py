@@ -56,12 +56,13 @@ class RunningNode:
         self, home: Path, network: Path, workers: int, logs: Path, program: Sequence[str] = NODE
     ) -> None:
         self.home = home
-        self._program = program
+        self.program = program
         self.log = logs / f"{home.name}.log"
         self._said = logs / f"{home.name}.said"
         self.network = network
         self.workers = workers
         self.options: tuple[str, ...] = ()
+        self.within: tuple[str, ...] = ()  # A command that runs another one elsewhere, as in a namespace.
         self.ready: dict[str, Any] = {}
         self._process: subprocess.Popen[bytes] | None = None
         home.mkdir(parents=True, exist_ok=True)
@@ -86,7 +87,7 @@ class RunningNode:
     def launch(self, bootstrap: Sequence[str] = (), more: Sequence[str] = ()) -> None:
         """Start the process on its home; `await_ready` waits for it."""
         assert not self.is_running
-        command = [sys.executable, "-m", *self._program, "--home", str(self.home)]
+        command = [*self.within, sys.executable, "-m", *self.program, "--home", str(self.home)]
         command += ["--network", str(self.network), "--workers", str(self.workers)]
         command += [*self.options, *more]
         for multiaddr in bootstrap:
@@ -103,9 +104,9 @@ class RunningNode:
                 preexec_fn=die_with_parent,  # noqa: PLW1509 - it calls prctl alone
             )
 
-    def await_ready(self) -> None:
+    def await_ready(self, deadline_s: float = DEADLINE_S) -> None:
         """Wait for the line that says that it runs."""
-        wait_for(self.has_spoken, f"the node on {self.home.name} is ready")
+        wait_for(self.has_spoken, f"the node on {self.home.name} is ready", deadline_s)
         line = self._said.read_text()
         ended = self._process.poll() if self._process is not None else None
         assert line, f"the node on {self.home} ended with {ended}: {self.log.read_text()[-2000:]}"
@@ -114,10 +115,6 @@ class RunningNode:
     def connect(self) -> Grid:
         """The SDK on this node."""
         return sgnus.connect(home=self.home, start=False)
-
-    def become(self, program: Sequence[str]) -> None:
-        """Another program from the next launch on, on the same home."""
-        self._program = program
 
     def kill(self) -> None:
         """SIGKILL, as a power cut is to the process."""
@@ -136,6 +133,12 @@ class RunningNode:
     def thaw(self) -> None:
         if self.is_running:
             os.kill(self.pid, signal.SIGCONT)
+
+    def tell_to_stop(self) -> None:
+        """SIGTERM, and do not wait."""
+        if self.is_running:
+            self.thaw()
+            os.kill(self.pid, signal.SIGTERM)
 
     def stop(self) -> None:
         """SIGTERM; whatever does not end by that is killed, with its children."""
@@ -232,9 +235,7 @@ class PrivateNetwork:
     def stop(self) -> None:
         """End all nodes, side by side."""
         for node in self.nodes:
-            if node.is_running:
-                node.thaw()
-                os.kill(node.pid, signal.SIGTERM)
+            node.tell_to_stop()
         for node in self.nodes:
             node.stop()
 

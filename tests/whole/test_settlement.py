@@ -121,7 +121,7 @@ def test_what_its_publisher_did_not_live_to_take_is_audited_in_full_settled_and_
         network.restart(settler)
         (found,) = settled_at(one, job.id, 1)
         assert (found.audited, found.rerun) == (True, 6)
-        publisher.become(NODE)
+        publisher.program = NODE
         network.restart(publisher)
         with publisher.connect() as grid:
             again = grid.job(job.id)

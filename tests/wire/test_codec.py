@@ -8,6 +8,7 @@ import pytest
 
 from sgnus.messages.errors import OurFault, PeerFault
 from sgnus.wire.codec import decode, encode, from_json, from_map, to_json, to_map
+from sgnus.wire.decoding import UNKNOWN_FIELDS_MAX
 from tests.wire.sample.generated import sample
 
 types = sample().types
@@ -87,6 +88,12 @@ def test_required_scalars_that_are_left_out_are_zero() -> None:
 )
 def test_unknown_fields_of_later_versions_are_passed_over(unknown: bytes) -> None:
     assert decode(types.Everything, unknown + GOOD + unknown) == everything()
+    assert decode(types.Everything, unknown * UNKNOWN_FIELDS_MAX + GOOD) == everything()
+
+
+def test_more_unknown_fields_than_any_version_has_are_refused() -> None:
+    with pytest.raises(PeerFault, match="unknown fields"):
+        decode(types.Everything, b"\x98\x06\x05" * (UNKNOWN_FIELDS_MAX + 1) + GOOD)
 
 
 def test_arrays_of_numbers_are_read_unpacked_as_well() -> None:

@@ -9,6 +9,7 @@ import stat
 from pathlib import Path
 from typing import Final
 
+from sgnus.adapters.folders import flush_folder
 from sgnus.crypto.identity import KEY_BYTES, SEED_BYTES, Identity
 from sgnus.messages.errors import UserFault, WorldFault
 
@@ -58,7 +59,7 @@ def save_identity(path: Path, identity: Identity) -> Identity:
             os.link(temporary, path)  # unlike rename, link never replaces an identity that is there
         finally:
             os.unlink(temporary)
-        _sync_folder(path.parent)
+        flush_folder(path.parent)
     except FileExistsError:
         raise
     except OSError as error:
@@ -89,14 +90,6 @@ def _write_durably(descriptor: int, content: bytes) -> None:
         os.fchmod(descriptor, 0o600)
         if os.write(descriptor, content) != len(content):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)

@@ -88,6 +88,9 @@ def take_receipt(own: Arbitration, data: bytes) -> bool:
     if own.receipt is not None:
         return True
     proven, spoken = receipt.check(own.docket.pen, own.docket.terms, data), own.docket.spoken
+    is_of_this = proven.sealing.proposal.instance == own.docket.round.instance
+    if spoken is None and is_of_this:
+        return True  # We were started again, and have not spoken yet: all the words come again, and hold as much.
     if spoken is None or proven.sealing.r != spoken.sealing.r:
         raise PeerFault("a receipt of another round than the one that it was brought for")
     if proven.has_beacon:

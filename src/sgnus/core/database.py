@@ -29,10 +29,11 @@ JOB_NONCE_BYTES: Final = 16
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """An entry that was not admitted, and why."""
+    """An entry that was not admitted, and why. It is no fault of who brings it if it hangs on what else is held here."""
 
     cid: BlockId
     reason: str
+    is_fault: bool = True
 
 
 def check_life(opened: OpenedEntry, now_ms: int) -> None:

@@ -103,13 +103,14 @@ def consider(room: Room, sender: PeerId, asked: VoteRequest, now_ms: int) -> Non
     base = rosters.read(room.seat.pen, asked.base)
     if base.instance != room.seat.instance or base.epoch > room.roster.epoch:
         return
-    if base.digest != room.roster.digest:
-        if base.epoch < room.roster.epoch or base.sequence < room.roster.sequence:
-            room.say(OnPeerListChanged(list=room.roster.envelope), (sender,))
-            return
-        room.adopt(base, now_ms)
+    is_ours = base.digest == room.roster.digest
+    if not is_ours and (base.epoch < room.roster.epoch or base.sequence < room.roster.sequence):
+        room.say(OnPeerListChanged(list=room.roster.envelope), (sender,))
+        return
     if sender not in ballots.electors(base) or room.seat.me not in ballots.electors(base):
         raise PeerFault("a peer asks for votes that may not host, or asks one that may not vote")
+    if not is_ours:
+        room.adopt(base, now_ms)
     if not base.epoch < asked.epoch <= base.epoch + EPOCHS_AHEAD_MAX or asked.epoch in room.ballot.voted:
         return
     if len(room.ballot.waiting) < VOTE_REQUESTS_PENDING_MAX:

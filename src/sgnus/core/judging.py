@@ -1,13 +1,13 @@
 """A publisher's rounds: which proposals it hears, what a receipt ends, and what follows when somebody signed a falsehood.
 
 Never takes a microjob without a receipt that it checked itself, and never voids a result but that of a member whose own
-signature is false.
+signature is false, or who is not there to have it verified.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from sgnus.core import arbiter, claims, findings, receipt, sealing
 from sgnus.core import effects as fx
@@ -22,6 +22,7 @@ from sgnus.crypto.merkle import split_digests
 from sgnus.messages.errors import PeerFault
 from sgnus.messages.ids import InstanceId, PeerId
 from sgnus.messages.limits import (
+    ABSENT_MS_MAX,
     RECHECK_WAIT_MS,
     ROUNDS_AT_ONCE_MAX,
     ROUNDS_PER_MICROJOB_MAX,
@@ -143,8 +144,8 @@ def _run_settled(own: Publication, microjob: int, lacking: Sequence[int]) -> Non
             own.out.append(fx.RunHere(own.facts.job, microjob, number))
 
 
-def tick(own: Publication, now_ms: int) -> None:
-    """Time passed."""
+def tick(own: Publication, now_ms: int, connected: Collection[PeerId] = ()) -> None:
+    """Time passed. `connected` are the peers that we have a stream with."""
     for instance in list(own.court.rounds):
         arbitration = own.court.rounds.get(instance)
         if arbitration is None:
@@ -153,8 +154,38 @@ def tick(own: Publication, now_ms: int) -> None:
             own.tell(f"{_room(arbitration.microjob, instance)}: its verification came to no end")
             open_again(own, arbitration.microjob)
             continue
+        if _has_nobody_left(arbitration, now_ms) and _redo_of_absent(own, arbitration, connected):
+            continue
         arbiter.advance(arbitration, now_ms)
         settle(own, instance, now_ms)
+
+
+def _has_nobody_left(arbitration: Arbitration, now_ms: int) -> bool:
+    """Its members could not seal it in time: those who say nothing are too many to be passed over."""
+    is_late = now_ms - arbitration.beacon.born_ms >= ABSENT_MS_MAX
+    return is_late and not arbitration.docket.sealed()
+
+
+def _redo_of_absent(own: Publication, arbitration: Arbitration, connected: Collection[PeerId]) -> bool:
+    """Whoever committed is drawn from, in every room over these results, and would be waited for in every one. What those did
+    who seal in none of them, and have no stream with us, is done again by members that are there. False if nobody is absent:
+    a crowd of strangers cannot have the work of those undone who verify it elsewhere.
+    """
+    microjob, shelf = arbitration.microjob, own.shelf(arbitration.microjob)
+    rounds = [one for one in own.court.rounds.values() if one.microjob == microjob]
+    present = {
+        author for one in rounds for attempt in one.docket.attempts.values() for author in attempt.seals
+    }
+    present.update((own.pen.peer, *connected))
+    absent = [n for n, one in sorted(shelf.held.items()) if _member_of(own, one) not in present]
+    for number in absent:
+        _void(own, microjob, number)
+    if absent:
+        own.tell(
+            f"microjob {microjob}: who did {len(absent)} of its sub-blocks is gone, and they are done again"
+        )
+        open_again(own, microjob)
+    return bool(absent)
 
 
 def examined(own: Publication, given: ins.Reexecuted, now_ms: int) -> None:

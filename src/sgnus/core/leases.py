@@ -244,6 +244,7 @@ def _taker(board: LeaseBoard, sub_block: int, members: Sequence[tuple[PeerId, in
         for position, (peer, workers) in enumerate(members)
         if board.free.get(peer, 0) > 0
         and peer not in board.leaving
+        and peer not in board.banned
         and _find(board.leases, sub_block, peer) is None
         and peer not in board.returns.abandoned.get(sub_block, ())
     ]

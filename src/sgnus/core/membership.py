@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sgnus.core import effects as fx
 from sgnus.core import roster as rosters
 from sgnus.core.inputs import DeliveryEnded, SubBlockComputed, SubBlockFailed
@@ -173,8 +175,7 @@ def take_record(room: Room, _sender: PeerId, said: OnProcessed, now_ms: int) -> 
 
 def take_held(room: Room, _sender: PeerId, said: HeldNotice, now_ms: int) -> None:
     """The publisher's word, whoever brings it."""
-    for envelope in said.held:
-        _take_held(room, envelope, now_ms)
+    _take_all(room, (), said.held, now_ms)
     lease_if_hosting(room, now_ms)
 
 
@@ -182,16 +183,12 @@ def take_view(room: Room, sender: PeerId, view: PublisherView, now_ms: int) -> N
     """What the publisher holds of this microjob already, of whichever instance."""
     if sender != room.seat.publisher or (view.job, view.microjob) != (room.seat.job, room.seat.microjob):
         raise PeerFault("a view of somebody who is not the publisher, or of another microjob")
-    for envelope in view.held:
-        _take_held(room, envelope, now_ms)
+    _take_all(room, (), view.held, now_ms)
 
 
 def take_records(room: Room, _sender: PeerId, said: Records, now_ms: int) -> None:
     """A repair."""
-    for envelope in said.processed:
-        _take_record(room, envelope, now_ms)
-    for envelope in said.held:
-        _take_held(room, envelope, now_ms)
+    _take_all(room, said.processed, said.held, now_ms)
     lease_if_hosting(room, now_ms)
 
 
@@ -267,26 +264,52 @@ def note_record(room: Room, record: ProcessedRecord, envelope: SignedEnvelope, n
     )
 
 
-def _take_record(room: Room, envelope: SignedEnvelope, now_ms: int) -> None:
+def _take_all(
+    room: Room, records: Sequence[SignedEnvelope], held: Sequence[SignedEnvelope], now_ms: int
+) -> None:
+    """Many words in one message: all are checked before the first counts, so that none of a message that is refused does."""
+    for envelope in records:
+        _open_record(room, envelope)
+    for envelope in held:
+        _open_held(room, envelope)
+    for envelope in records:
+        _take_record(room, envelope, now_ms)
+    for envelope in held:
+        _take_held(room, envelope, now_ms)
+
+
+def _open_record(room: Room, envelope: SignedEnvelope) -> ProcessedRecord:
+    """A member's signed record of this room. Faults: PeerFault."""
     record = room.seat.pen.open(envelope, SignedKind.RECORD, ProcessedRecord)
     if record.instance != room.seat.instance or record.sub_block >= room.seat.sub_blocks:
         raise PeerFault("a record of another instance, or of a sub-block that is none")
+    return record
+
+
+def _open_held(room: Room, envelope: SignedEnvelope) -> Held | None:
+    """The publisher's word; None of the room that we left a moment ago. Faults: PeerFault."""
+    seat = room.seat
+    held = open_held(seat.pen, envelope, seat.publisher)
+    if (held.job, held.microjob) != (seat.job, seat.microjob):
+        return None
+    if held.sub_block >= seat.sub_blocks:
+        raise PeerFault("HELD of a sub-block that is none")
+    return held
+
+
+def _take_record(room: Room, envelope: SignedEnvelope, now_ms: int) -> None:
+    record = _open_record(room, envelope)
     if room.roster.member(PeerId(envelope.author)) is None:
         return  # Of somebody that was removed a moment ago, or of a stranger: only HELD makes it count.
     note_record(room, record, envelope, now_ms)
 
 
 def _take_held(room: Room, envelope: SignedEnvelope, now_ms: int) -> None:
-    seat = room.seat
-    held = open_held(seat.pen, envelope, seat.publisher)
-    if (held.job, held.microjob) != (seat.job, seat.microjob):
-        return  # Of the room that we left a moment ago.
-    if held.sub_block >= seat.sub_blocks:
-        raise PeerFault("HELD of a sub-block that is none")
-    if not room.book.add_held(held, envelope):
+    held = _open_held(room, envelope)
+    if held is None or not room.book.add_held(held, envelope):
         return
     room.board.note_held(held.sub_block)
     room.stop(held.sub_block)
     announce_soon(room, now_ms)
-    member = PeerId(held.member)
+    seat, member = room.seat, PeerId(held.member)
     room.out.append(fx.Processed(seat.job, seat.microjob, seat.instance, held.sub_block, member, held=True))

@@ -205,7 +205,8 @@ class NodeCore:
         lobby = self.jobs.get(room.seat.job) if room is not None else None
         if room is None or lobby is None:
             return
-        if room.book.is_complete() and room.seat.instance not in self.rounds.over:
+        is_enough = len(room.roster.peers) >= room.seat.members_min  # Else another room has to verify it.
+        if room.book.is_complete() and is_enough and room.seat.instance not in self.rounds.over:
             rounds.begin(self, room, now_ms)
             lobby.finish(room.seat.instance, room.seat.microjob)
             lobby.turn_from_ms = now_ms

@@ -12,6 +12,7 @@ from sgnus.core.admission import Standing
 from sgnus.core.lobby import Lobby
 from sgnus.core.publication import Publication
 from sgnus.core.room import Phase, Room
+from sgnus.messages.errors import PeerFault
 from sgnus.messages.ids import BlockId, InstanceId
 from sgnus.messages.limits import YIELDED_MS
 from sgnus.messages.topics import lobby_topic
@@ -87,6 +88,8 @@ def _said(node: NodeCore, given: ins.PeerSaid, now_ms: int) -> None:
     if isinstance(message, RoomClosed):
         rounds.closed(node, given.peer, message)
     if isinstance(message, HeldNotice):
+        if len(dict.fromkeys(envelope.author for envelope in message.held)) > 1:
+            raise PeerFault("a notice of what several publishers hold")
         rounds.take_held(node, message, now_ms)
     if isinstance(message, JoinAnswer):
         seeking.take_answer(node, given.peer, message, now_ms)
@@ -246,7 +249,10 @@ def _concerns(node: NodeCore, message: object, room: Room) -> bool:
     seat = room.seat
     if isinstance(message, PublisherView):
         return (message.job, message.microjob) == (seat.job, seat.microjob)
-    if isinstance(message, HeldNotice | VoteGiven):
+    if isinstance(message, HeldNotice):
+        # The publisher of a room that we left, in another job, speaks of what it holds there.
+        return any(envelope.author == seat.publisher for envelope in message.held)
+    if isinstance(message, VoteGiven):
         return True
     return _named_instance(node, message) == seat.instance
 

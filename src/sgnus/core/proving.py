@@ -28,6 +28,7 @@ from sgnus.messages.limits import (
     ROUND_STALLED_MS,
     SEVERED_MS,
     SILENT_MS,
+    UNSEALED_MS_MAX,
     VERIFICATION_TICK_MS,
 )
 from sgnus.messages.v1.types import (
@@ -93,6 +94,10 @@ def tick(own: Verification, now_ms: int) -> None:
     if now_ms - own.moments.moved_ms >= ROUND_STALLED_MS + _longest_ms(own):
         own.end("nothing happened any more")
         return
+    if now_ms - own.moments.born_ms >= UNSEALED_MS_MAX and not own.docket.sealed():
+        # Whom a host seated may be nobody: where these are the most, no attempt is ever sealed by all or without them.
+        own.end("its members do not seal it")
+        return
     advance(own, now_ms)
     if now_ms >= own.moments.repeat_ms:
         own.moments.repeat_ms = now_ms + REPEAT_MS
@@ -139,7 +144,10 @@ def _propose(own: Verification, now_ms: int) -> None:
     )
     _wait_with_proposing(own, now_ms)
     own.tell(f"proposes a seal (attempt {attempt})")
-    own.say(SignedKind.PROPOSAL, proposal)
+    if not own.say(SignedKind.PROPOSAL, proposal):
+        own.end(
+            "too few are left to verify it"
+        )  # Those that are not heard any more may be in a room that can.
 
 
 def _seal(own: Verification, _now_ms: int) -> None:

@@ -13,7 +13,7 @@ from sgnus.core import effects as fx
 from sgnus.core.arbiter import Arbitration
 from sgnus.core.inputs import HeldLoaded, JobFacts, OutputsStored, PublisherRan
 from sgnus.core.pen import Pen
-from sgnus.core.roster import Roster
+from sgnus.core.roster import Roster, bench
 from sgnus.messages.errors import PeerFault
 from sgnus.messages.ids import InstanceId, PeerId
 from sgnus.messages.limits import SEATED_MAX
@@ -158,7 +158,7 @@ class Publication:
     def _as_stored(self, ran: PublisherRan) -> OutputsStored:
         """What we ran ourselves; with proof it is committed to as anybody's result is."""
         instance = InstanceId(ran.opening.instance if ran.opening else self.shelf(ran.microjob).preferred)
-        instance = instance or InstanceId("publisher")
+        instance = instance or bench(self.facts.job, ran.microjob, self.pen.peer)
         record = None
         if self.facts.terms is not None:
             said = ProcessedRecord(

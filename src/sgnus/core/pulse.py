@@ -8,9 +8,12 @@ that it leaves is gone at once, and for as long as it is on the list.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Final
 
 from sgnus.messages.ids import PeerId
-from sgnus.messages.limits import REOPEN_MS_MAX
+from sgnus.messages.limits import HEARTBEAT_MS, REOPEN_MS_MAX, SILENCE_MS_MAX
+
+WORD_MS: Final = 3 * HEARTBEAT_MS // 2
 
 
 @dataclass(slots=True)
@@ -31,6 +34,14 @@ class Pulse:
         if peer in self.heard_ms:
             self.heard_ms[peer] = now_ms
             self.broken_ms.pop(peer, None)
+
+    def note_connected(self, peer: PeerId, now_ms: int) -> None:
+        """Its stream stands, which says nothing of the room: a process that forgot its seat connects as well. Who was not
+        silent for too long has `WORD_MS` to say something.
+        """
+        self.broken_ms.pop(peer, None)
+        if not self.is_silent(peer, SILENCE_MS_MAX, now_ms) and peer in self.heard_ms:
+            self.heard_ms[peer] = max(self.heard_ms[peer], now_ms - SILENCE_MS_MAX + WORD_MS)
 
     def note_broken(self, peer: PeerId, now_ms: int) -> None:
         if peer in self.heard_ms:

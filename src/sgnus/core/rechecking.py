@@ -8,21 +8,16 @@ not taken back behind their backs. docs/protocol/verification.md.
 
 from __future__ import annotations
 
-from typing import Final
-
 from sgnus.core import effects as fx
 from sgnus.core import judging
 from sgnus.core.inputs import OutputsStored, Rechecked
 from sgnus.core.publication import Publication, Recheck
-from sgnus.core.roster import instance_id
+from sgnus.core.roster import BENCH_NONCE, bench
 from sgnus.core.sealing import Commit, recorded
 from sgnus.crypto.digests import DIGEST_BYTES
 from sgnus.crypto.merkle import split_digests
 from sgnus.messages.ids import PeerId
 from sgnus.messages.v1.types import SignedKind, Verdict
-
-BENCH_NONCE: Final = 0
-"""Of the room that our verdicts name: founded by us, and nobody sits in it. A room that is one has a higher nonce."""
 
 
 def store(own: Publication, stored: OutputsStored) -> None:
@@ -88,8 +83,9 @@ def _accusation(
     own: Publication, microjob: int, recheck: Recheck, worker: PeerId, false: tuple[int, bytes]
 ) -> fx.Accuse:
     chunk, right = false
-    bench = instance_id(own.facts.job, microjob, own.pen.peer, BENCH_NONCE)
-    verdict = Verdict(instance=bench, round=1, chunks=(chunk,), digests=right)
+    verdict = Verdict(
+        instance=bench(own.facts.job, microjob, own.pen.peer), round=1, chunks=(chunk,), digests=right
+    )
     return fx.Accuse(
         job=own.facts.job,
         microjob=microjob,

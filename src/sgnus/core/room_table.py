@@ -151,7 +151,9 @@ def handle(room: Room, sender: PeerId, said: object, now_ms: int) -> list[fx.Eff
 
     Who speaks to us over its stream is alive. What gossip or the database tell of it may be older than its end.
     """
-    if sender != room.seat.me and not isinstance(said, PeerLost | RoomHeard | SeatAsked):
+    if isinstance(said, PeerConnected):
+        room.pulse.note_connected(sender, now_ms)
+    elif sender != room.seat.me and not isinstance(said, PeerLost | RoomHeard | SeatAsked):
         room.pulse.note_heard(sender, now_ms)
     handler = ROOM.get((room.phase, type(said)))
     if handler is not None:

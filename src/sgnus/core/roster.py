@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from typing import Final
 
 from sgnus.core.pen import Pen
 from sgnus.messages.errors import PeerFault
@@ -22,6 +23,9 @@ from sgnus.messages.v1.types import (
     SignedKind,
 )
 
+BENCH_NONCE: Final = 0
+"""Of the room that a publisher works in by itself: founded by it, and nobody sits there. A real one has a higher nonce."""
+
 
 def instance_id(job: BlockId, microjob: int, founder: PeerId, nonce: int) -> InstanceId:
     """The name of one founding: sha256 over its four parts, each preceded by its length, in hex."""
@@ -30,6 +34,13 @@ def instance_id(job: BlockId, microjob: int, founder: PeerId, nonce: int) -> Ins
         raw = part.encode()
         state.update(len(raw).to_bytes(4, "big") + raw)
     return InstanceId(state.hexdigest())
+
+
+def bench(job: BlockId, microjob: int, publisher: PeerId) -> InstanceId:
+    """Where a publisher runs sub-blocks itself, and judges what it runs again. Each microjob of each job has its own: an opening
+    names instance and sub-block alone, and must not be taken for that of another microjob.
+    """
+    return instance_id(job, microjob, publisher, BENCH_NONCE)
 
 
 def rank(instance: InstanceId, epoch: int, peer: PeerId) -> bytes:

@@ -146,14 +146,17 @@ def keep_left(node: NodeCore, room: Room) -> None:
 
 
 def take_held(node: NodeCore, said: HeldNotice, now_ms: int) -> None:
-    """The publisher's word about a room that we left: if it is complete now, we verify it. Faults: PeerFault."""
+    """The publisher's word about a room that we left: if it is complete now, we verify it. All of it is checked before any of
+    it counts. Faults: PeerFault.
+    """
+    publishers = [room.seat.publisher for room in node.rounds.left.values()]
+    known = [one for one in said.held if one.author in publishers]
+    words = [(node.pen.open(one, SignedKind.HELD, Held), one) for one in known]
     for instance, room in list(node.rounds.left.items()):
         seat, lobby = room.seat, node.jobs.get(room.seat.job)
-        for envelope in said.held:
-            if envelope.author != seat.publisher:
-                continue
-            held = node.pen.open(envelope, SignedKind.HELD, Held)
-            if (held.job, held.microjob) == (seat.job, seat.microjob) and held.sub_block < seat.sub_blocks:
+        for held, envelope in words:
+            is_of_it = (envelope.author, held.job, held.microjob) == (seat.publisher, seat.job, seat.microjob)
+            if is_of_it and held.sub_block < seat.sub_blocks:
                 room.book.add_held(held, envelope)
         if lobby is not None and room.book.is_complete():
             del node.rounds.left[instance]
@@ -162,14 +165,18 @@ def take_held(node: NodeCore, said: HeldNotice, now_ms: int) -> None:
 
 
 def hear(node: NodeCore, sender: PeerId, envelope: SignedEnvelope, now_ms: int) -> None:
-    """A signed word of a round. Faults: PeerFault."""
+    """A signed word of a round. Faults: PeerFault, but not for another's word: its bringer may have been told something else."""
     if envelope.kind not in WORDS:
         raise PeerFault(f"a {envelope.kind.name} is no word of a round")
     said = node.pen.open(envelope, envelope.kind, _TYPES[envelope.kind])
-    if isinstance(said, Proposal):
-        _proposed(node, said, envelope, now_ms)
-    for instance in _rounds_of(node, said):
-        _hear_in(node, instance, envelope, now_ms)
+    try:
+        if isinstance(said, Proposal):
+            _proposed(node, said, envelope, now_ms)
+        for instance in _rounds_of(node, said):
+            _hear_in(node, instance, envelope, now_ms)
+    except PeerFault:
+        if envelope.author == sender:
+            raise
 
 
 def _rounds_of(node: NodeCore, said: Message) -> list[InstanceId]:
@@ -249,7 +256,7 @@ def tick(node: NodeCore, now_ms: int) -> None:
             _collect(node, round_)
     for own in node.publications.values():
         if own.court.rounds:
-            node.to_publication(own, judging.tick, now_ms)
+            node.to_publication(own, judging.tick, now_ms, tuple(node.links.connected))
     beaconing.tick(node, now_ms)
 
 

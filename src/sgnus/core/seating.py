@@ -53,7 +53,7 @@ def ask_seat(room: Room, sender: PeerId, asked: SeatAsked, now_ms: int) -> None:
         _answer(room, sender, request, JoinReason.BANNED)
     elif room.book.is_complete() and len(room.roster.peers) >= room.seat.members_min:
         _answer(room, sender, request, JoinReason.DONE)
-    elif sender in room.hosting.door.struck:
+    elif sender in room.hosting.door.struck and not room.book.is_complete():
         _answer(room, sender, request, JoinReason.UNSUITABLE)
     elif len(room.hosting.door.pending) >= SEATS_PENDING_MAX:
         _answer(room, sender, request, JoinReason.FULL)

@@ -67,12 +67,18 @@ def _waits_for_others(node: NodeCore, room: Room) -> bool:
 
 def _join_others(node: NodeCore, room: Room, now_ms: int) -> None:
     """Rooms that wait for members must meet: the smaller one goes to the larger, of two alike the one with the higher
-    instance, and anybody goes where work is. What we did is held; our microjob is for whichever room comes to it.
+    instance, and anybody goes where work is and enough are. What we did is held; our microjob is for whichever room comes
+    to it. A room too small may wait like ours in a moment: of two such, both would go, and miss each other.
     """
     lobby = node.jobs[room.seat.job]
     here = (-len(room.roster.peers), room.seat.instance)
-    rooms = lobby.joinable(now_ms, with_work=True)
-    rooms += [x for x in lobby.joinable(now_ms, with_work=False) if _size_first(x.announcement) < here]
+    terms = lobby.facts.terms
+    enough = terms.policy.min_members if terms is not None else 1
+    rooms = [x for x in lobby.joinable(now_ms, with_work=True) if x.announcement.members >= enough]
+    for with_work in (True, False):
+        rooms += [
+            x for x in lobby.joinable(now_ms, with_work=with_work) if _size_first(x.announcement) < here
+        ]
     if rooms:
         moving.leave(node, CloseReason.EXPIRED, now_ms)
         node.room = None

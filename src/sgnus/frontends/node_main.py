@@ -12,6 +12,7 @@ import gc
 import json
 import logging
 import os
+import resource
 import signal
 import sys
 from collections.abc import Sequence
@@ -37,6 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # Our children are begun anew, never forked: gRPC's handlers for forks have nothing to do here, and can fail.
     os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
     log_to_stderr(options.log_format, verbose=options.verbose)
+    allow_open_files()
     try:
         asyncio.run(_run(options))
     except UserFault as fault:
@@ -48,6 +50,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 0
     return 0
+
+
+def allow_open_files() -> None:
+    """As many as this user may have open. Strangers hold connections for the seconds of a handshake, and the usual 1,024
+    would be gone before those are over: then neither a peer nor a file of ours could be opened.
+    """
+    _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _say(fault: SgnusError, form: str) -> None:

@@ -196,7 +196,8 @@ class JobsCalls:
             parts.jobs.folder, requests, parts.drivers.pool, self._publisher(), self._members()
         )
         block_id = await parts.drivers.database.submit(EntryKind.JOB, None, spooled.body, spooled.expires_ms)
-        await parts.background.watch.look(block_id)
+        # It is published, whatever becomes of this: an app that heard of a fault would submit it once more.
+        await parts.background.watch.look_safely(block_id)
         return SubmitJobReply(job=block_id, plan=spooled.plan.reply(VISIBLE))
 
     async def get_job(self, request: GetJobRequest) -> GetJobReply:

@@ -34,12 +34,15 @@ REASONS_TOLD_MAX: Final = 16
 
 @dataclass(frozen=True, slots=True)
 class Intake:
-    """What became of entries that a neighbour delivered. `refused` is what it may be blamed for."""
+    """What became of entries that a neighbour delivered. `refused` says why some were not kept, `blamed` which of these
+    reasons it may be blamed for.
+    """
 
     accepted: int
     known: int
     orphans: int
     refused: tuple[str, ...]
+    blamed: tuple[str, ...]
 
 
 def _below_cap(_: OpenedEntry, held: int) -> bool:
@@ -126,18 +129,20 @@ class Database:
         fresh = self._vetting.unseen(entries)
         known = len(entries) - len(fresh)
         accepted = orphans = 0
-        reasons: list[str] = []
+        reasons, blamed = list[str](), list[str]()
         for start in range(0, len(fresh), VERIFY_BATCH):
             opened, faults = await self._vetting.vet(fresh[start : start + VERIFY_BATCH])
             admitted = await self._shelves.admit(opened, self._settings.clock_ms(), durable=False)
             self._vetting.remember(one.digest for one in opened if one.id in self._shelves.index)
-            accepted += len(admitted.accepted)
+            accepted += len(admitted.accepted) + len(admitted.outdone)
             known += admitted.known
             orphans += admitted.orphans
             reasons += [*faults, *(one.reason for one in admitted.refused)]
+            blamed += [*faults, *(one.reason for one in admitted.refused if one.is_fault)]
             for job in dict.fromkeys(one.job for one in admitted.accepted):
                 self._settings.on_change(job)
-        result = Intake(accepted, known, orphans, tuple(reasons[:REASONS_TOLD_MAX]))
+        told = tuple(reasons[:REASONS_TOLD_MAX]), tuple(blamed[:REASONS_TOLD_MAX])
+        result = Intake(accepted, known, orphans, *told)
         for name, count in (
             ("accepted", accepted),
             ("known", known),

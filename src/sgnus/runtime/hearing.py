@@ -130,7 +130,7 @@ class Hearing:
             try:
                 intake = await self._feeds.drivers.database.receive(batch.entries, neighbour)
                 self._gossiped_entries.owe(neighbour, -intake.known)  # Those were known, and cost little.
-                for reason in intake.refused:
+                for reason in intake.blamed:
                     self.blame(neighbour, reason)
             finally:
                 self._receiving_entries -= 1

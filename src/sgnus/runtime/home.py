@@ -9,6 +9,7 @@ import socket
 from pathlib import Path
 from typing import Any, Final
 
+from sgnus.adapters.folders import make_folder
 from sgnus.adapters.identity_file import load_or_create_identity
 from sgnus.crypto.identity import Identity
 from sgnus.messages.errors import UserFault, WorldFault
@@ -31,8 +32,8 @@ class NodeHome:
     def take(self) -> None:
         """Make the folder and lock it. UserFault when it cannot be written, or another node has it."""
         try:
-            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            (self.path / JOBS).mkdir(mode=0o700, exist_ok=True)
+            make_folder(self.path)
+            make_folder(self.path / JOBS)
             self._lock = os.open(self.path / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise UserFault(

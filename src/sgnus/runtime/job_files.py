@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from sgnus.adapters.arrays import gather_all
+from sgnus.adapters.folders import flush_folder
 from sgnus.core.chunks import payload_bytes
 from sgnus.core.plan import Plan
 from sgnus.crypto.digests import DIGEST_BYTES, digest
@@ -42,11 +43,14 @@ class OutputLog:
         self._end = 0
         self._flush: asyncio.Task[None] | None = None
         self._waiting: list[asyncio.Future[None]] = []
+        self._failed_flushes = 0
+        self._is_named = False
 
     async def append(self, data: Sequence[bytes | memoryview]) -> tuple[int, int]:
         """Write, and return (offset, length) once it is on disk. WorldFault if the disk refuses."""
         length = sum(len(part) for part in data)
         offset, self._end = self._opened(length)
+        failed_before = self._failed_flushes
         try:
             await asyncio.to_thread(_write_all, self._descriptor(), data, offset)
         except OSError as error:
@@ -56,6 +60,9 @@ class OutputLog:
         if self._flush is None:
             self._flush = asyncio.create_task(self._flush_all())
         await done
+        if self._failed_flushes != failed_before:
+            # Linux forgets what a failed flush left unwritten: the next one succeeds without it, and these bytes with it.
+            raise WorldFault(f"cannot flush {self._path}: a flush failed while it was written")
         return offset, length
 
     def read(self, offset: int, length: int) -> bytes:
@@ -87,14 +94,22 @@ class OutputLog:
         while self._waiting:
             group, self._waiting = self._waiting, []
             try:
-                await asyncio.to_thread(os.fdatasync, self._descriptor())
+                await asyncio.to_thread(self._flush_file)
             except OSError as error:
+                self._failed_flushes += 1
                 _fail(group, WorldFault(f"cannot flush {self._path}: {error.strerror}"))
                 continue
             for done in group:
                 if not done.done():
                     done.set_result(None)
         self._flush = None
+
+    def _flush_file(self) -> None:
+        """The bytes, and the first time the name: the file may be new, and its folder knows nothing of it yet."""
+        os.fdatasync(self._descriptor())
+        if not self._is_named:
+            flush_folder(self._path.parent)
+            self._is_named = True
 
 
 def _fail(group: Sequence[asyncio.Future[None]], fault: WorldFault) -> None:

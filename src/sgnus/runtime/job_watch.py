@@ -57,7 +57,7 @@ class JobWatch:
         """Tell of our own open jobs before any peer can speak: a room that meets us again says once who is in it."""
         for view in await self._drivers.database.own_jobs():
             if view.is_open:
-                await self._look_safely(view.block_id)
+                await self.look_safely(view.block_id)
 
     async def start(self) -> None:
         """Tell of what the database holds already, then of changes."""
@@ -76,16 +76,8 @@ class JobWatch:
         self._pending[job] = None
         self._wake.set()
 
-    async def _run(self) -> None:
-        while True:
-            await self._wake.wait()
-            self._wake.clear()
-            pending, self._pending = self._pending, {}
-            for job in pending:
-                await self._look_safely(job)
-
-    async def _look_safely(self, job: BlockId) -> None:
-        """One job's trouble (its files were taken away, say) must not make us deaf to all others."""
+    async def look_safely(self, job: BlockId) -> None:
+        """One job's trouble (its files were taken away, say) must not make us deaf to all others: it is tried again."""
         try:
             await self.look(job)
         except PeerFault as fault:
@@ -95,6 +87,14 @@ class JobWatch:
             asyncio.get_running_loop().call_later(RETRY_S, self.changed, job)
         except Exception:
             LOG.exception("job %s could not be looked at", job, extra={"job": job})
+
+    async def _run(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            pending, self._pending = self._pending, {}
+            for job in pending:
+                await self.look_safely(job)
 
     async def look(self, block_id: BlockId) -> Job | None:
         """Read the fold of a job and tell the core, if it is one that we take part in. Faults: PeerFault, WorldFault."""

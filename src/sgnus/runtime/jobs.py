@@ -162,10 +162,13 @@ class JobBook:
             if known is not None:
                 known.view = view
                 return known
-            files, explicit = self._own_files(view), None
-            if view.body.explicit_digest is not None:
-                explicit = await self._explicit(view, files)
-            plan = Plan.of(view.body, explicit)
+            files = self._own_files(view)
+            if view.body.explicit_digest is None:
+                plan = Plan.of(view.body)
+            else:
+                # A list of a million chunks takes seconds: beside the loop, not in it.
+                listed = await self._explicit(view, files)
+                plan = await asyncio.to_thread(_plan_of_list, view.body, listed)
             terms = Terms.of(self._network, view.job, plan.chunks) if view.job is not None else None
             job = Job(view, plan, terms)
             if files is not None:
@@ -222,26 +225,29 @@ class JobBook:
                 job.files.close()
 
     def _own_files(self, view: JobView) -> Path | None:
-        """The folder of a job of ours; one that a crash left unnamed is found by its body."""
+        """The folder of a job of ours; one that a crash left unnamed is found by its body. WorldFault if the disk refuses."""
         if view.author != self._me:
             return None
         folder = self.folder / view.block_id
         if folder.is_dir():
             return folder
         body = encode(view.body)
-        for unnamed in self.folder.glob("new-*"):
-            path = unnamed / BODY
-            if path.is_file() and path.read_bytes() == body:
-                return unnamed.rename(folder)
+        try:
+            for unnamed in self.folder.glob("new-*"):
+                path = unnamed / BODY
+                if path.is_file() and path.read_bytes() == body:
+                    return unnamed.rename(folder)
+        except OSError as error:
+            raise WorldFault(f"cannot give the job's folder its name {folder}: {error.strerror}") from error
         return None
 
-    async def _explicit(self, view: JobView, files: Path | None) -> ExplicitChunks:
+    async def _explicit(self, view: JobView, files: Path | None) -> bytes:
         if files is not None:
-            data = (files / EXPLICIT).read_bytes()
-        else:
-            wanted = view.body.explicit_digest or b""
-            data = await self._blob(view, wanted, EXPLICIT_BYTES_MAX)
-        return decode(ExplicitChunks, data)
+            try:
+                return (files / EXPLICIT).read_bytes()
+            except OSError as error:
+                raise WorldFault(f"cannot read the job's explicit chunks: {error.strerror}") from error
+        return await self._blob(view, view.body.explicit_digest or b"", EXPLICIT_BYTES_MAX)
 
     async def _blob(
         self, view: JobView, wanted: bytes, bytes_max: int, read_blob: READ_BLOB | None = None
@@ -250,6 +256,10 @@ class JobBook:
         if digest(data) != wanted:
             raise PeerFault("the publisher served a blob of another digest")
         return data
+
+
+def _plan_of_list(body: JobBody, listed: bytes) -> Plan:
+    return Plan.of(body, decode(ExplicitChunks, listed))
 
 
 def unix_ms() -> int:

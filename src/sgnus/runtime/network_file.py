@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import hashlib
 import json
 import os
@@ -18,6 +19,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
+from sgnus.adapters.folders import flush_folder
 from sgnus.messages.errors import UserFault
 
 INVITATION_HEAD: Final = "sgnus1"
@@ -116,8 +118,10 @@ def write_network(path: Path, network: NetworkFile) -> None:
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
+        flush_folder(path.parent)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
         raise UserFault(f"The network file {path} cannot be written: {error.strerror}.") from error
 
 

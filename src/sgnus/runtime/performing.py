@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from sgnus.core import effects as fx
+from sgnus.messages.errors import UserFault
 from sgnus.messages.ids import BlockId
 from sgnus.messages.v1.types import EntryKind, Held, PeerMessage, SignedEnvelope
 from sgnus.runtime.drivers import Drivers
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from sgnus.runtime.serving import Receiving
     from sgnus.runtime.work import Deliveries, Hands
 
+LOG: Final = logging.getLogger("sgnus.performing")
 ROOM_LIFE_MS: Final = 120_000
 
 
@@ -164,7 +167,11 @@ class Performing:
         self._moved.hands.spawn(self._submit(asked, expires_ms))
 
     async def _submit(self, asked: fx.PublishEntry, expires_ms: int | None) -> None:
-        await self._database.submit(asked.kind, asked.job, asked.body, expires_ms)
+        try:
+            await self._database.submit(asked.kind, asked.job, asked.body, expires_ms)
+        except UserFault as fault:
+            # Better claims of others fill the quota, say, or the job has just expired: nobody waits for this word.
+            LOG.info("%s is not said: %s", asked.kind.name, fault, extra={"job": asked.job})
 
 
 def _log_held(records: Sequence[tuple[Job, HeldRecord]]) -> None:

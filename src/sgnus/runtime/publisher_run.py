@@ -9,8 +9,9 @@ from typing import Final
 
 from sgnus.core import effects as fx
 from sgnus.core.inputs import Input, PublisherRan
+from sgnus.core.roster import bench
 from sgnus.messages.errors import PeerFault, WorldFault
-from sgnus.messages.ids import BlockId, InstanceId
+from sgnus.messages.ids import BlockId
 from sgnus.messages.limits import RUN_HERE_AGAIN_MS_MIN, RUN_HERE_TRIES_MAX
 from sgnus.messages.v1.types import Opening
 from sgnus.ports import Computed, Trapped
@@ -71,7 +72,7 @@ class PublisherRuns:
         return PublisherRan(asked.job, asked.microjob, asked.sub_block, root, error, chunks, hidden)
 
     async def _compute(self, job: Job, asked: fx.RunHere) -> tuple[bytes, Opening | None, str]:
-        instance = InstanceId("publisher")
+        instance = bench(asked.job, asked.microjob, self._hands.me)
         outcome = await self._worker.run(job, asked.microjob, instance, asked.sub_block)
         if not isinstance(outcome, Computed):
             where = f"chunk {outcome.chunk}: " if isinstance(outcome, Trapped) else ""

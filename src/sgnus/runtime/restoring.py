@@ -13,6 +13,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Final
 
+from sgnus.adapters.folders import flush_folder
 from sgnus.core.pen import Pen
 from sgnus.messages.errors import PeerFault, WorldFault
 from sgnus.messages.ids import BlockId, NetworkId, PeerId
@@ -129,8 +130,4 @@ def _replace(path: Path, data: bytes) -> None:
         file.flush()
         os.fsync(file.fileno())
     fresh.replace(path)
-    descriptor = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    flush_folder(path.parent)

@@ -30,9 +30,10 @@ Admits = Callable[[OpenedEntry, int], bool]
 
 @dataclass(slots=True)
 class Admitted:
-    """What became of a batch."""
+    """What became of a batch. `outdone` are those that others of the same batch displaced, as they would a moment later."""
 
     accepted: list[OpenedEntry] = field(default_factory=list)
+    outdone: list[OpenedEntry] = field(default_factory=list)
     known: int = 0
     orphans: int = 0
     refused: list[Refused] = field(default_factory=list)
@@ -50,9 +51,12 @@ class _Draft:
     def put(self, opened: OpenedEntry) -> None:
         self.puts[opened.id] = opened
 
-    def remove(self, opened: OpenedEntry) -> None:
-        if self.puts.pop(opened.id, None) is None:
-            self.removes[opened.id] = None
+    def remove(self, opened: OpenedEntry) -> bool:
+        """Whether it was put by this very transaction."""
+        if self.puts.pop(opened.id, None) is not None:
+            return True
+        self.removes[opened.id] = None
+        return False
 
 
 class Shelves:
@@ -132,7 +136,7 @@ class Shelves:
             if opened.entry.kind is not EntryKind.JOB:
                 continue
             if not self._admits(opened, held + len(draft.puts)):
-                result.refused.append(Refused(opened.cid, "the database is full"))
+                result.refused.append(Refused(opened.cid, "the database is full", is_fault=False))
                 continue
             draft.put(opened)
             draft.shelves[opened.digest] = Shelf(opened, self._settlement_peers)
@@ -161,7 +165,8 @@ class Shelves:
             draft.gone_jobs[lowest.job.digest] = None
             self._kept.forget([lowest.job.digest])
         else:
-            result.refused.append(Refused(lowest.job.cid, "its author has too many jobs that expire later"))
+            reason = "its author has too many jobs that expire later"
+            result.refused.append(Refused(lowest.job.cid, reason, is_fault=False))
         self._jobs_by_author[author] -= 1
 
     async def _place_others(self, fresh: dict[bytes, OpenedEntry], draft: _Draft, result: Admitted) -> None:
@@ -174,7 +179,7 @@ class Shelves:
                 self.orphans.add(opened)
                 result.orphans += 1
             elif not self._admits(opened, len(self.index) + len(draft.puts)):
-                result.refused.append(Refused(opened.cid, "the database is full"))
+                result.refused.append(Refused(opened.cid, "the database is full", is_fault=False))
             else:
                 self._place(opened, shelf, draft, result)
 
@@ -186,9 +191,10 @@ class Shelves:
             return
         draft.put(opened)
         for other in displaced:
-            draft.remove(other)
+            if draft.remove(other) and other is not opened:
+                result.outdone.append(other)
         if opened.id not in draft.puts:
-            result.refused.append(Refused(opened.cid, "better ones fill the quota"))
+            result.refused.append(Refused(opened.cid, "better ones fill the quota", is_fault=False))
 
     async def _commit(self, draft: _Draft, *, durable: bool) -> None:
         touched = dict.fromkeys(opened.job_digest for opened in draft.puts.values())

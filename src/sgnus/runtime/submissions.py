@@ -138,7 +138,7 @@ class _Sequence:
 
 
 def _check(opened: OpenedEntry, admitted: Admitted) -> None:
-    if any(one.id == opened.id for one in admitted.accepted):
+    if any(one.id == opened.id for one in (*admitted.accepted, *admitted.outdone)):
         return
     for refused in admitted.refused:
         if refused.cid == opened.cid:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
 
+from sgnus.adapters.folders import flush_folder
 from sgnus.adapters.processors.library import shipped_module
 from sgnus.adapters.processors.pool import ProcessorPool
 from sgnus.core.cut import choose_plan, output_of
@@ -287,8 +288,5 @@ def _sync(folder: Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    flush_folder(folder)
+    flush_folder(folder.parent)

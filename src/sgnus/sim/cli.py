@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import click
@@ -11,8 +12,10 @@ import click
 from sgnus.messages.errors import UserFault
 from sgnus.messages.limits import PROVED_MEMBERS_MIN, ROOM_MEMBERS_MAX
 from sgnus.messages.v1.types import Verify
+from sgnus.sim.host_vices import VICES
 from sgnus.sim.run import Verdict, judge, setting_of
-from sgnus.sim.setting import FAULTS, PEERS_MAX, PEERS_MIN, Setting
+from sgnus.sim.setting import FAULTS, FAULTS_MS, PEERS_MAX, PEERS_MIN, Setting
+from sgnus.sim.shrinking import shrink, story_of
 
 SUB_BLOCKS_MAX = 1_000
 EXAMPLES = """\b
@@ -20,6 +23,8 @@ Examples:
   sgnus sim --seed 7 --peers 12
   sgnus sim --seed 0 --count 300
   sgnus sim --seed 7 --peers 5 --faults crash,part --trace
+  sgnus sim --seed 7 --verify full --vices usurper,replayer
+  sgnus sim --seed 0 --count 1000 --shrink
 
 Exit status: 0 all laws held, 1 a law was broken (the story follows), 2 wrong use."""
 
@@ -37,6 +42,23 @@ def faults_of(text: str) -> tuple[str, ...]:
     return tuple(name for name in FAULTS if name in names)
 
 
+def vices_of(_context: click.Context, _option: click.Parameter, text: str) -> tuple[str, ...]:
+    """Names separated by commas."""
+    names = tuple(text.split(",")) if text else ()
+    unknown = [name for name in names if name not in VICES]
+    if unknown:
+        raise click.BadParameter(f"unknown vice {unknown[0]!r}; there are: {', '.join(sorted(VICES))}")
+    return names
+
+
+def numbers_of(_context: click.Context, _option: click.Parameter, text: str) -> tuple[int, ...]:
+    """Numbers separated by commas."""
+    try:
+        return tuple(int(number) for number in text.split(",")) if text else ()
+    except ValueError as error:
+        raise click.BadParameter(f"{text!r} is no list of numbers such as 0,3,4") from error
+
+
 def _setting(seed: int, chosen: dict[str, Any]) -> Setting:
     own = setting_of(seed)
     return Setting(
@@ -44,9 +66,12 @@ def _setting(seed: int, chosen: dict[str, Any]) -> Setting:
         peers=chosen["peers"] or own.peers,
         sub_blocks=chosen["sub_blocks"] or own.sub_blocks,
         faults=faults_of(chosen["faults"]),
+        faults_ms=chosen["faults_ms"],
+        skip=chosen["skip"],
         trace=chosen["trace"],
         verify=Verify[chosen["verify"].upper()],
         liars=chosen["liars"],
+        vices=chosen["vices"],
         other_beacon=chosen["other_beacon"],
         members_min=chosen["min_members"],
         recheck=chosen["recheck"],
@@ -95,6 +120,28 @@ def _show(verdict: Verdict, *, trace: bool) -> None:
     help="Members that a room must have to be verified.",
 )
 @click.option("--recheck", is_flag=True, help="The publisher runs all that it receives again.")
+@click.option(
+    "--vices",
+    default="",
+    callback=vices_of,
+    help="Of hostile peers, the last peer's first, separated by commas; a wrong name prints them all.",
+)
+@click.option(
+    "--faults-ms",
+    type=click.IntRange(0, 600_000),
+    default=FAULTS_MS,
+    show_default=True,
+    help="Until when faults happen.",
+)
+@click.option(
+    "--skip", default="", callback=numbers_of, help="Numbers of blows that do not happen, as 0,3,4."
+)
+@click.option("--shrink", "is_shrunk", is_flag=True, help="Make a run that breaks a law as small as can be.")
+@click.option(
+    "--keep",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="A folder for the story of each run that breaks a law.",
+)
 @click.option("--trace", is_flag=True, help="Tell every input and effect, also where no law is broken.")
 @click.option("--json", "as_json", is_flag=True, help="One object a seed.")
 @click.pass_context
@@ -104,9 +151,15 @@ def command(context: click.Context, /, **chosen: Any) -> None:
     for seed in range(chosen["seed"], chosen["seed"] + chosen["count"]):
         try:
             verdict = judge(_setting(seed, chosen))
+            if chosen["is_shrunk"] and not verdict.is_right:
+                verdict = shrink(verdict)
         except UserFault as fault:
             raise click.UsageError(str(fault)) from fault
         is_right = is_right and verdict.is_right
+        if chosen["keep"] and not verdict.is_right:
+            chosen["keep"].mkdir(parents=True, exist_ok=True)
+            name = f"{verdict.law}-{seed}.txt"
+            (chosen["keep"] / name).write_text(story_of(verdict), encoding="utf-8")
         if chosen["as_json"]:
             click.echo(json.dumps(_as_object(verdict)))
         else:
@@ -125,6 +178,7 @@ def _as_object(verdict: Verdict) -> dict[str, object]:
         "words": verdict.words,
         "ended_ms": verdict.ended_ms,
         "computed": verdict.computed,
+        "wrong": verdict.wrong,
         "steps": verdict.steps,
         "trace": verdict.trace,
         "story": [] if verdict.is_right else list(verdict.story),

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from dataclasses import replace
 
-from sgnus.core.inputs import Input, JobChanged, JobFacts, RoomHeard
-from sgnus.core.shelf import RoomClaim, Shelf
-from sgnus.core.terms import Terms
+from sgnus.core.inputs import Input, JobChanged, RoomHeard
+from sgnus.core.shelf import Shelf
 from sgnus.messages.errors import OurFault, PeerFault
 from sgnus.messages.fields import Message
-from sgnus.messages.ids import BlockId, NetworkId, PeerId
+from sgnus.messages.ids import BlockId, PeerId
 from sgnus.messages.v1.types import (
     ArraySpec,
     Cut,
@@ -21,19 +19,19 @@ from sgnus.messages.v1.types import (
     OutputSpec,
     Policy,
     Processor,
-    RoomAnnouncement,
     SignedEnvelope,
     Verify,
 )
 from sgnus.sim.agenda import Agenda
+from sgnus.sim.disk import Key
 from sgnus.sim.exchange import exchanged
 from sgnus.sim.peer import Peer
+from sgnus.sim.reading import NETWORK, Reading
 from sgnus.sim.setting import Setting
 from sgnus.sim.weather import Weather
-from sgnus.wire.codec import decode, encode
+from sgnus.wire.codec import encode
 from sgnus.wire.entry import OpenedEntry, check_signature, open_entry, seal_entry
 
-NETWORK = NetworkId("00" * 16)
 JOB_LIFE_MS = 24 * 3_600_000
 ROOM_LIFE_MS = 120_000
 FRESH_MS = 3_000
@@ -57,7 +55,9 @@ class Copies:
         self._weather = weather
         self._peers = peers
         self._give = give
+        self.reading = Reading(setting, peers)
         self._opened: dict[bytes, OpenedEntry] = {}
+        self._torn = random.Random(f"{setting.seed}/torn")
         self._seq = 0
 
     def submit(self, publisher: Peer, address: SignedEnvelope) -> None:
@@ -84,6 +84,17 @@ class Copies:
         raw = seal_entry(author.identity, NETWORK, kind, self.job, body, seq=self._seq, expires=expires)
         self._spread(author, raw)
 
+    def inject(self, author: Peer, raw: bytes) -> None:
+        """Bytes of a hostile peer: whoever they reach looks at them."""
+        if self._opened.get(raw) is None:
+            try:
+                opened = open_entry(raw, NETWORK)
+            except PeerFault:
+                return
+            if not check_signature(opened):
+                return
+        self._spread(author, raw)
+
     def exchange(self, one: Peer, other: Peer) -> None:
         """Two databases become the same, by one reconciliation."""
         sides = [{self._open(raw).id: raw for raw in peer.disk.entries} for peer in (one, other)]
@@ -94,7 +105,7 @@ class Copies:
     def exchange_for_ever(self, dice: random.Random) -> None:
         """Random pairs that reach each other exchange, again and again."""
         one, other = dice.sample(list(self._peers.values()), 2)
-        if one.is_up and other.is_up and self._weather.reaches(one.name, other.name):
+        if one.is_up and other.is_up and self._weather.meets(one.name, other.name):
             self.exchange(one, other)
         pause_ms = max(1, EXCHANGE_MS // len(self._peers))
         self._agenda.after(pause_ms, self.exchange_for_ever, dice)
@@ -106,7 +117,7 @@ class Copies:
         opened = self._open(raw)
         if opened.entry.kind is EntryKind.JOB:
             peer.disk.shelf = Shelf(opened)
-            peer.disk.entries[raw] = None
+            peer.disk.keep(raw, is_own=self._is_by(opened, peer))
             orphans, peer.disk.orphans = peer.disk.orphans, []
             for orphan in orphans:
                 self._agenda.after(0, self.take, peer, orphan)
@@ -119,70 +130,42 @@ class Copies:
             except PeerFault:
                 return
             if opened not in displaced:
-                peer.disk.entries[raw] = None
+                peer.disk.keep(raw, is_own=self._is_by(opened, peer))
             for gone in displaced:
                 peer.disk.entries.pop(gone.raw, None)
         self.tell(peer)
+
+    def lose_power(self, peer: Peer) -> list[Key]:
+        """What was not durable is gone, and the fold is that of what is left. The keys of the facts that are gone."""
+        keys, entries = peer.disk.lose_power(self._torn)
+        if not entries:
+            return keys
+        opened = [self._open(raw) for raw in peer.disk.entries]
+        peer.disk.shelf = next((Shelf(one) for one in opened if one.entry.kind is EntryKind.JOB), None)
+        for one in opened:
+            if peer.disk.shelf is not None and one.entry.kind is not EntryKind.JOB:
+                peer.disk.shelf.add(one)
+        return keys
 
     def tell(self, peer: Peer) -> None:
         """Tell the core what the fold says, if it is new to this process."""
         process, shelf = peer.process, peer.disk.shelf
         if process is None or shelf is None:
             return
-        facts = self.facts(shelf, is_fresh=process.told.is_fresh if process.told else self._is_fresh())
+        facts = self.reading.facts(
+            shelf, is_fresh=process.told.is_fresh if process.told else self._is_fresh()
+        )
         if facts != process.told:
             process.told = facts
             self._give(peer, JobChanged(facts))
         for claim in shelf.view().rooms:
-            host = self._name_of(claim.host)
+            host = self.reading.name_of(claim.host)
             if claim.expires_ms > self._agenda.now_ms and host != peer.name:
-                self._give(peer, RoomHeard(host, self._as_announcement(facts, claim)))
+                self._give(peer, RoomHeard(host, self.reading.announcement(facts, claim)))
 
-    def facts(self, shelf: Shelf, *, is_fresh: bool) -> JobFacts:
-        view = shelf.view()
-        return JobFacts(
-            job=view.block_id,
-            publisher=self._name_of(view.author),
-            address=decode(SignedEnvelope, view.body.address or b""),
-            processor=view.body.processor.id,
-            sub_blocks=self._setting.sub_blocks,
-            microjobs=(self._setting.sub_blocks + 9) // 10,
-            deadline_ms=view.body.deadline_ms,
-            terms=self._terms(shelf),
-            banned=tuple(self._name_of(peer) for peer in view.banned),
-            open=view.is_open,
-            taken=frozenset(view.taken),
-            is_fresh=is_fresh,
-        )
-
-    def _terms(self, shelf: Shelf) -> Terms | None:
-        terms = Terms.of(NETWORK, shelf.job, self._setting.sub_blocks * self._setting.chunks)
-        if terms is None:
-            return None
-        publisher, beacon = self._name_of(terms.publisher), self._name_of(terms.beacon)
-        return replace(terms, publisher=publisher, beacon=beacon)
-
-    def _as_announcement(self, facts: JobFacts, claim: RoomClaim) -> RoomAnnouncement:
-        """A ROOM entry lets newcomers ask before the lobby answers; it says nothing of what became of the room."""
-        return RoomAnnouncement(
-            job=facts.job,
-            microjob=claim.microjob,
-            instance=claim.instance,
-            epoch=claim.epoch,
-            members=1,
-            seats=1,
-            sub_blocks=facts.sub_blocks_of(claim.microjob),
-            unleased=1,
-            delivered=0,
-            address=decode(SignedEnvelope, claim.address),
-            waiting=False,
-            sequence=0,
-            closing=False,
-        )
-
-    def _name_of(self, author: PeerId) -> PeerId:
-        """Entries carry real peer ids; everything else has names that people can read."""
-        return next(peer.name for peer in self._peers.values() if peer.identity.peer_id == author)
+    @staticmethod
+    def _is_by(opened: OpenedEntry, peer: Peer) -> bool:
+        return opened.entry.author == peer.identity.peer_id
 
     def _is_fresh(self) -> bool:
         return self._agenda.now_ms < FRESH_MS

@@ -18,6 +18,8 @@ from sgnus.crypto.identity import Identity
 from sgnus.messages.ids import BlockId, PeerId
 from sgnus.messages.v1.types import Opening, SignedEnvelope
 from sgnus.sim.agenda import Agenda
+from sgnus.sim.clock import Clock
+from sgnus.sim.host_vices import corrupt
 from sgnus.sim.peer import Peer, Process
 from sgnus.sim.pens import CheapPen, Opened, address_of
 from sgnus.sim.setting import Setting
@@ -54,6 +56,7 @@ class Grid:
         self.weather = Weather(random.Random(setting.seed ^ 0xC0FFEE))
         self.peers: dict[PeerId, Peer] = {}
         self.steps = Steps(setting, self.weather, self.agenda, self.peers)
+        self.blows = 0
         opened: Opened = {}
         for number in range(setting.peers):
             self._make(PeerId(names[number] if names else f"p{number:02d}"), opened)
@@ -62,6 +65,16 @@ class Grid:
     @property
     def publisher(self) -> Peer:
         return next(iter(self.peers.values()))
+
+    @property
+    def core(self) -> list[Peer]:
+        """All that are not gone for good: what must go on."""
+        return [peer for peer in self.peers.values() if peer.name not in self.weather.lost]
+
+    @property
+    def honest(self) -> list[Peer]:
+        """Those of the core that mean no harm: the laws are theirs."""
+        return [peer for peer in self.core if peer.villain is None]
 
     def begin(self) -> None:
         """Everybody starts, and the publisher submits the job."""
@@ -80,8 +93,8 @@ class Grid:
         return True
 
     def start(self, peer: Peer) -> None:
-        """Its process starts, from its disk."""
-        if peer.process is not None:
+        """Its process starts, from its disk. What is gone for good does not."""
+        if peer.process is not None or peer.name in self.weather.lost:
             return
         peer.run += 1
         salt = self.dice.randrange(1 << 30)
@@ -91,12 +104,12 @@ class Grid:
             {key: value for (space, key), value in peer.disk.facts.items() if space == "beacon"}
         )
         peer.process = Process(core, busy_ms=self.agenda.now_ms)
+        corrupt(peer, self.setting.vices, tuple(self.peers), self.steps.overheard)
         self.steps.laws.restarted(peer)
         self.steps.tell(peer.name, "starts" if peer.run == 1 else "starts again")
         self.tell_neighbours()
-        if peer.disk.shelf is None:
-            return
-        self.steps.copies.tell(peer)
+        if peer.disk.shelf is not None:
+            self.steps.copies.tell(peer)
         loaded = held_of(self.steps.copies.job, peer.disk.facts)
         if loaded is not None:
             self.steps.give(peer, loaded)
@@ -122,29 +135,15 @@ class Grid:
                 self.steps.give(peer, given)
             self.steps.tick(peer, peer.run, None)
 
-    def part(self, side: tuple[PeerId, ...]) -> None:
-        """These no longer reach the others."""
-        self.weather.cut = dict.fromkeys(side)
-        self.steps.tell("grid", f"is parted: {', '.join(side)} are on their own")
-        self.steps.streams.part()
-        self.agenda.after(2_000, self.tell_neighbours)
-
-    def heal(self) -> None:
-        if self.weather.cut:
-            self.weather.cut = {}
-            self.steps.tell("grid", "is whole again")
-            self.steps.streams.heal()
-            self.tell_neighbours()
-
     def is_over(self) -> bool:
         """The publisher's own copy says that the job ended."""
         shelf = self.publisher.disk.shelf
         return shelf is not None and not shelf.is_open
 
     def _look(self) -> None:
-        is_calm = self.agenda.now_ms >= self.setting.faults_ms and not self.weather.cut
-        is_calm = is_calm and all(peer.is_up for peer in self.peers.values())
-        self.steps.laws.look(self.peers.values(), self.weather, self.agenda.now_ms, is_calm=is_calm)
+        is_calm = self.agenda.now_ms >= self.setting.faults_ms and self.weather.is_whole
+        is_calm = is_calm and all(peer.is_up for peer in self.honest)
+        self.steps.laws.look(self.honest, self.weather, self.agenda.now_ms, is_calm=is_calm)
         self.agenda.after(LOOK_MS, self._look)
 
     # ---- beginnings
@@ -152,7 +151,7 @@ class Grid:
         seed = hashlib.sha256(f"{self.setting.seed}/{name}".encode()).digest()
         identity = Identity.from_seed(seed)
         pen = CheapPen(name, opened, self.steps.signed)
-        self.peers[name] = Peer(name, pen, identity, skew_ms=self.dice.randrange(1_000_000))
+        self.peers[name] = Peer(name, pen, identity, Clock(self.dice.randrange(1_000_000)))
 
     def _submit(self) -> None:
         self.steps.copies.submit(self.publisher, address_of(self.publisher.pen))
@@ -164,6 +163,6 @@ class Grid:
             seen = tuple(
                 other.name
                 for other in self.peers.values()
-                if other.process is not None and self.weather.reaches(peer.name, other.name)
+                if other.process is not None and self.weather.meets(peer.name, other.name)
             )
             self.steps.give(peer, ins.NeighboursChanged(seen))

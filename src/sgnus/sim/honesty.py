@@ -41,6 +41,11 @@ class Honesty:
         """Whether this one lies."""
         return peer in list(self._peers)[len(self._peers) - self._setting.liars :]
 
+    def is_hostile(self, peer: PeerId) -> bool:
+        """Whether it lies or has a vice, or is nobody but a name that such a one made up."""
+        named = self._peers.get(peer)
+        return named is None or named.villain is not None or self.is_liar(peer)
+
     def chunks_of(self, place: Place) -> range:
         """The chunks of a sub-block."""
         first = (place[0] * SUB_BLOCKS + place[1]) * self.chunks_per_sub_block

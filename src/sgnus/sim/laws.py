@@ -77,10 +77,12 @@ class Laws:
     persisted_ms: dict[tuple[int, int], int] = field(default_factory=dict)
     in_touch_ms: dict[PeerId, int] = field(default_factory=dict)
     blames: int = 0
+    wrong: int = 0
+    """Sub-blocks that receipts verify although they are false: what the policy let slip."""
 
-    def signed(self, _peer: PeerId, envelope: SignedEnvelope, message: object) -> None:
+    def signed(self, peer: PeerId, envelope: SignedEnvelope, message: object) -> None:
         """Somebody signed something."""
-        if isinstance(message, MemberList):
+        if isinstance(message, MemberList) and not self.honesty.is_hostile(peer):
             peers = [member.peer for member in message.members]
             if len(peers) > ROOM_MEMBERS_MAX or len(set(peers)) != len(peers):
                 raise Broken("seats", f"{envelope.author} signed a list of {peers}")
@@ -94,16 +96,20 @@ class Laws:
         seat = core.room.seat
         for envelope in _held_in(given):
             held = decode(Held, envelope.payload)
-            if (held.job, held.microjob) == (seat.job, seat.microjob):
+            place = (held.microjob, held.sub_block)
+            is_true = (
+                place in self.persisted_ms and self.held.get(place) == envelope
+            )  # And not void, or forged.
+            if is_true and (held.job, held.microjob) == (seat.job, seat.microjob):
                 self.known.setdefault(peer.name, {})[seat.instance, held.sub_block] = seat.microjob
 
     def effect(self, peer: Peer, effect: fx.Effect, now_ms: int) -> None:
-        """One effect of one step, before it is performed."""
+        """One effect of one step of an honest peer, before it is performed."""
         if isinstance(effect, fx.Accuse) and not self.honesty.is_liar(effect.accused):
             raise Broken("justice", f"{peer.name} accuses {effect.accused}")
         if isinstance(effect, fx.Blame):
             self.blames += 1
-            if self.honesty.is_liar(effect.peer):
+            if self.honesty.is_hostile(effect.peer):
                 return
             raise Broken("honesty", f"{peer.name} blames {effect.peer}: {effect.reason}")
         if isinstance(effect, fx.ProcessingStarted):
@@ -129,6 +135,19 @@ class Laws:
         if isinstance(effect, fx.Send) and isinstance(effect.message, HeldNotice):
             for envelope in effect.message.held:
                 self._is_on_disk(peer, envelope)
+
+    def lost(self, peer: Peer, keys: list[tuple[str, str]]) -> None:
+        """A loss of power took these facts: what was never durable was never told, and does not count."""
+        for space, key in keys:
+            if space != "held" or peer.villain is not None:
+                continue
+            _job, microjob, sub_block = key.split("/")
+            place = (int(microjob), int(sub_block))
+            before = peer.disk.facts.get((space, key))
+            self.held.pop(place, None)
+            self._is_void(*place)
+            if before:
+                self.held[place] = decode(SignedEnvelope, before)
 
     def _is_void(self, microjob: int, sub_block: int) -> None:
         """It is held no more, and whoever hosts may lease it again."""
@@ -193,7 +212,7 @@ class Laws:
         self.in_touch_ms = {
             peer.name: before.get(peer.name, now_ms)
             for peer in peers
-            if weather.reaches(peer.name, publisher.name) and _are_in_touch(peer, publisher)
+            if weather.meets(peer.name, publisher.name) and _are_in_touch(peer, publisher)
         }
 
     # ---- at the end
@@ -243,6 +262,7 @@ class Laws:
                 if x.digests != b"".join(map(right, self.honesty.chunks_of((microjob, x.sub_block))))
             ]
             is_met = self.setting.recheck or self.setting.liars <= (self.setting.verify is Verify.FULL)
+            self.wrong += len(wrong)
             if wrong and is_met:
                 raise Broken("proof", f"the receipt of microjob {microjob} verifies wrong sub-blocks {wrong}")
 

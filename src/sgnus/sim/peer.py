@@ -7,20 +7,20 @@ from dataclasses import dataclass, field
 from sgnus.core.effects import Deliver
 from sgnus.core.inputs import Input, JobFacts
 from sgnus.core.node import NodeCore
-from sgnus.core.shelf import Shelf
 from sgnus.crypto.identity import Identity
 from sgnus.messages.ids import InstanceId, PeerId
+from sgnus.sim.clock import Clock
+from sgnus.sim.disk import Disk
 from sgnus.sim.pens import CheapPen
+from sgnus.sim.vice import Villain
 
 
 @dataclass(slots=True)
-class Disk:
-    """What survives a crash: facts of Persist by (namespace, key), and the entries of the job database."""
+class Death:
+    """In the middle of a step: `after` more effects are performed before it. Its machine may lose its power then."""
 
-    facts: dict[tuple[str, str], bytes] = field(default_factory=dict)
-    entries: dict[bytes, None] = field(default_factory=dict)
-    orphans: list[bytes] = field(default_factory=list)
-    shelf: Shelf | None = None
+    after: int
+    by_power: bool = False
 
 
 @dataclass(slots=True)
@@ -37,23 +37,24 @@ class Process:
     """When its one worker is free."""
     wake_ms: int | None = None
     inbox: list[Input] = field(default_factory=list)
-    dies_after: int | None = None
-    """Effects that are still performed before it dies in the middle of a step."""
+    death: Death | None = None
 
 
 @dataclass(slots=True)
 class Peer:
-    """A machine. Its clock is `skew_ms` off everybody else's; `run` counts the starts of its process."""
+    """A machine with a clock and a disk of its own; `run` counts the starts of its process."""
 
     name: PeerId
     pen: CheapPen
     identity: Identity
-    skew_ms: int
+    clock: Clock
     slowness: int = 1
     disk: Disk = field(default_factory=Disk)
     process: Process | None = None
     run: int = 0
     frozen: bool = False
+    villain: Villain | None = None
+    """Set where it is hostile: honest peers must hold against it."""
 
     @property
     def is_up(self) -> bool:

@@ -8,13 +8,15 @@ from dataclasses import dataclass, field
 
 from sgnus.core import effects as fx
 from sgnus.core import inputs as ins
+from sgnus.core.roster import bench
 from sgnus.messages.ids import InstanceId, PeerId
-from sgnus.messages.v1.types import ReturnReason, SignedEnvelope
+from sgnus.messages.v1.types import ProcessedRecord, ReturnReason, SignedEnvelope
 from sgnus.sim.agenda import Agenda
 from sgnus.sim.honesty import Honesty, Place
 from sgnus.sim.peer import Peer
 from sgnus.sim.setting import Setting
 from sgnus.sim.weather import Weather
+from sgnus.wire.codec import decode
 
 INPUT_MS_MAX = 1_500
 WRITE_MS_MAX = 3_000
@@ -135,7 +137,9 @@ class Plane:
     def _ran(self, peer: Peer, run: int, effect: fx.RunHere) -> None:
         if peer.run == run:
             place = (effect.microjob, effect.sub_block)
-            root, opening = self.honesty.committed(peer, effect.job, InstanceId("publisher"), place)
+            root, opening = self.honesty.committed(
+                peer, effect.job, bench(effect.job, effect.microjob, peer.name), place
+            )
             ran = ins.PublisherRan(
                 effect.job,
                 effect.microjob,
@@ -178,9 +182,13 @@ class Plane:
         if publication is None or not publication.may_write(writer.name, effect.microjob, effect.instance):
             self._agenda.after(self._weather.delay_ms(), self._answer, writer, run, token, None)
             return
-        publisher.process.writes[token] = (writer.name, run, effect)
         place = (effect.microjob, effect.sub_block)
         root, opening = self.honesty.committed(writer, effect.job, effect.instance, place)
+        if decode(ProcessedRecord, effect.record.payload).root != root:
+            # It signed for other bytes than it brings: the publisher's runtime refuses them.
+            self._agenda.after(self._weather.delay_ms(), self._answer, writer, run, token, None)
+            return
+        publisher.process.writes[token] = (writer.name, run, effect)
         self.honesty.made[place] = writer.name
         self._give(
             publisher,
@@ -205,4 +213,4 @@ class Plane:
         self._give(writer, ins.DeliveryEnded(effect.instance, effect.sub_block, held))
 
     def _can_reach(self, peer: Peer, publisher: PeerId) -> bool:
-        return self._peers[publisher].is_up and self._weather.reaches(peer.name, publisher)
+        return self._peers[publisher].is_up and self._weather.meets(peer.name, publisher)

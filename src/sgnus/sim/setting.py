@@ -11,21 +11,34 @@ FAULTS = (
     "delay",
     "loss",
     "duplicate",
+    "slow",
+    "abandon",
+    "clock",
     "break",
     "crash",
     "publisher",
+    "power",
     "part",
+    "oneway",
     "pause",
-    "slow",
-    "abandon",
     "stop",
+    "gone",
 )
 PEERS_MIN, PEERS_MAX = 2, 64
+FAULTS_MS = 15_000
+CALM_MS = 30_000
+PROVED_CALM_MS = 180_000
+"""Where more than half of those who did the work are gone for good, the time-outs of verification add up: a round stalls for
+30 s, a room with strangers waits 20 s, the publisher 30 s for the absent; then their work is done and verified again.
+"""
+HOSTILE_CALM_MS = 180_000
+"""Hostile peers go on when all is calm; this is the time that honest ones have against them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """`faults` are names of FAULTS; they happen until `faults_ms`, then all is calm and the job must end by `end_ms`.
+    """`faults` are names of FAULTS; they happen until `faults_ms`, but for the blows whose numbers `skip` has; then all is
+    calm for those that are not gone, and the job must end by `end_ms`.
     `other_beacon`: the second peer, not the publisher, is the job's beacon, and has no seat. Liars of a
     `league` lie about each other's work alone when they check. `chunks` are those of a sub-block.
     """
@@ -34,13 +47,15 @@ class Setting:
     peers: int = 8
     sub_blocks: int = 30
     faults: tuple[str, ...] = FAULTS
-    faults_ms: int = 15_000
-    calm_ms: int = 90_000
+    faults_ms: int = FAULTS_MS
+    skip: tuple[int, ...] = ()
     deadline_ms: int = 4_000
     compute_ms: tuple[int, int] = (200, 900)
     trace: bool = False
     verify: Verify = Verify.NONE
     liars: int = 0
+    vices: tuple[str, ...] = ()
+    """Of the last peers, the very last one's first; names of `host_vices.VICES`."""
     other_beacon: bool = False
     members_min: int = PROVED_MEMBERS_MIN
     recheck: bool = False
@@ -51,7 +66,9 @@ class Setting:
 
     @property
     def end_ms(self) -> int:
-        return self.faults_ms + self.calm_ms
+        """By when the job must have ended: after the calm, `CALM_MS` where nothing is proved and nobody is hostile."""
+        calm_ms = PROVED_CALM_MS if self.verify is not Verify.NONE else CALM_MS
+        return self.faults_ms + (HOSTILE_CALM_MS if self.vices or self.liars else calm_ms)
 
     def command(self) -> str:
         """What repeats this run."""
@@ -61,6 +78,12 @@ class Setting:
             command += f" --verify {self.verify.name.lower()} --liars {self.liars}"
             command += f" --min-members {self.members_min}"
             command += " --recheck" if self.recheck else ""
+        if self.vices:
+            command += f" --vices {','.join(self.vices)}"
+        if self.faults_ms != FAULTS_MS:
+            command += f" --faults-ms {self.faults_ms}"
+        if self.skip:
+            command += f" --skip {','.join(map(str, self.skip))}"
         if self.other_beacon:
             command += " --other-beacon"
         return command

@@ -26,6 +26,7 @@ from sgnus.sim.peer import Peer, Process
 from sgnus.sim.plane import Plane
 from sgnus.sim.setting import Setting
 from sgnus.sim.streams import Streams
+from sgnus.sim.vice import Poison
 from sgnus.sim.weather import Weather
 
 STORY_LINES_MAX = 20_000
@@ -74,14 +75,19 @@ class Steps:
         self.story.note(self._agenda.now_ms, who, line)
         self.story.tell(self._agenda.now_ms, who, line)
 
-    def crash(self, peer: Peer) -> None:
-        """Its process is killed; its disk stays."""
-        if peer.process is not None:
-            peer.process = None
-            peer.run += 1
-            peer.frozen = False
+    def crash(self, peer: Peer, *, by_power: bool = False) -> None:
+        """Its process is killed; its disk stays. With its power, what was not durable is gone as well."""
+        if peer.process is None:
+            return
+        peer.process = None
+        peer.run += 1
+        peer.frozen = False
+        if by_power:
+            self.laws.lost(peer, self.copies.lose_power(peer))
+            self.tell(peer.name, "loses its power")
+        else:
             self.tell(peer.name, "is killed")
-            self.streams.crash(peer.name)
+        self.streams.crash(peer.name, is_silent=by_power)
 
     def signed(self, peer: PeerId, envelope: SignedEnvelope, message: object) -> None:
         """A pen was used."""
@@ -97,20 +103,45 @@ class Steps:
         if peer.frozen:
             process.inbox.append(given)
             return
+        now_ms = peer.clock.says(self._agenda.now_ms)
+        if peer.villain is not None:
+            self._offend(peer, process, given, now_ms)
+            return
         self.laws.before(peer, given)
-        now_ms = self._agenda.now_ms + peer.skew_ms
         effects = self._handle(process.core, given, now_ms)
         self.story.note(self._agenda.now_ms, peer.name, type(given).__name__, len(effects))
         if self._trace:
             self.story.tell(self._agenda.now_ms, peer.name, f"<- {_short(given)}")
         for effect in effects:
-            if process.dies_after is not None:
-                process.dies_after -= 1
-                if process.dies_after < 0:
-                    self.crash(peer)
+            if process.death is not None:
+                process.death.after -= 1
+                if process.death.after < 0:
+                    self.crash(peer, by_power=process.death.by_power)
                     return
+            if not isinstance(effect, fx.Persist):
+                peer.disk.sync()
             self.laws.effect(peer, effect, self._agenda.now_ms)
             self._perform(peer, process, effect)
+        self._set_timer(peer, process, now_ms)
+
+    def _offend(self, peer: Peer, process: Process, given: ins.Input, now_ms: int) -> None:
+        """One step of a hostile peer: no law is its own."""
+        villain = peer.villain
+        if villain is not None:
+            villain.view.job = self.copies.job
+        heard = villain.hears(process.core, given, now_ms) if villain is not None else None
+        if villain is None or heard is None:
+            return
+        try:
+            effects = process.core.handle(heard, now_ms)
+        except Exception:  # noqa: BLE001 - what it did to itself is its own affair
+            effects = process.core.abandon_room()
+        self.story.note(self._agenda.now_ms, peer.name, type(heard).__name__, len(effects))
+        for deed in villain.deeds(effects, heard):
+            if isinstance(deed, Poison):
+                self.copies.inject(peer, deed.raw)
+            elif peer.process is process:
+                self._perform(peer, process, deed)
         self._set_timer(peer, process, now_ms)
 
     def _handle(self, core: NodeCore, given: ins.Input, now_ms: int) -> list[fx.Effect]:
@@ -134,7 +165,7 @@ class Steps:
                 for other in effect.peers:
                     self.streams.send(peer.name, other, effect.message)
             case fx.Persist():
-                peer.disk.facts[effect.namespace, effect.key] = effect.value
+                peer.disk.write((effect.namespace, effect.key), effect.value)
             case fx.Gossip():
                 self._gossip(peer, effect)
             case fx.Subscribe():
@@ -156,7 +187,7 @@ class Steps:
             case fx.Reexecute() | fx.Recheck():
                 self.plane.reexecute(peer, effect)
             case fx.Accuse():
-                accused = self._peers[effect.accused].identity.peer_id
+                accused = self.copies.reading.author_of(effect.accused)
                 body = FraudBody(accused=accused, proof=b"")
                 self._agenda.after(
                     0, self._publish, peer, peer.run, fx.PublishEntry(EntryKind.FRAUD, effect.job, body)
@@ -202,7 +233,9 @@ class Steps:
         if wake_ms is None or wake_ms == process.wake_ms:
             return
         process.wake_ms = wake_ms
-        self._agenda.after(wake_ms - now_ms, self.tick, peer, peer.run, wake_ms)
+        self._agenda.after(
+            peer.clock.until_ms(wake_ms, self._agenda.now_ms), self.tick, peer, peer.run, wake_ms
+        )
 
     def tick(self, peer: Peer, run: int, wake_ms: int | None) -> None:
         process = peer.process

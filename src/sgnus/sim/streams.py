@@ -89,7 +89,9 @@ class Streams:
 
     # ---- what a peer wants
     def open(self, me: PeerId, other: PeerId) -> None:
-        """Want a stream: dial now, and again until `close`."""
+        """Want a stream: dial now, and again until `close`. A name that is nobody's answers no dial."""
+        if other not in self._peers:
+            return
         if (me, other) not in self._wishes:
             self._wishes[me, other] = Wish()
         if not self.stands(me, other):
@@ -114,14 +116,14 @@ class Streams:
         return pair(one, other) in self._ways.numbers
 
     # ---- what the world does
-    def crash(self, me: PeerId) -> None:
-        """Its streams are reset, where the reset gets through."""
+    def crash(self, me: PeerId, *, is_silent: bool = False) -> None:
+        """Its streams are reset, where the reset gets through; a machine without power sends none."""
         for way in [way for way in self._wishes if way[0] == me]:
             del self._wishes[way]
         for one, other in [pair for pair in self._ways.numbers if me in pair]:
             far = other if one == me else one
             number = self._ways.numbers[one, other]
-            if self._weather.reaches(me, far):
+            if not is_silent and self._weather.reaches(me, far):
                 self._break(me, far)
             else:
                 self._agenda.after(STALL_MS_MAX, self._end, me, far, number)
@@ -134,7 +136,7 @@ class Streams:
     def part(self) -> None:
         """A partition begins: streams across it stall, and break if it lasts."""
         for (one, other), number in self._ways.numbers.items():
-            if not self._weather.reaches(one, other):
+            if not self._weather.meets(one, other):
                 self._agenda.after(STALL_MS_MAX, self._end, one, other, number, True)
 
     def heal(self) -> None:
@@ -146,16 +148,16 @@ class Streams:
         mine, far = self._peers[me], self._peers[other]
         if self._wishes.get((me, other)) is not wish or self.stands(me, other) or mine.process is None:
             return
-        if far.process is None and self._weather.reaches(me, other):
+        if far.process is None and self._weather.meets(me, other):
             self._fail(me, other, wish)
-        elif not far.is_up or mine.frozen or not self._weather.reaches(me, other):
+        elif not far.is_up or mine.frozen or not self._weather.meets(me, other):
             self._agenda.after(DIAL_MS_MAX, self._retry_or_fail, me, other, wish)
         else:
             self._connect(me, other)
 
     def _retry_or_fail(self, me: PeerId, other: PeerId, wish: Wish) -> None:
         far = self._peers[other]
-        if far.is_up and self._weather.reaches(me, other):
+        if far.is_up and self._weather.meets(me, other):
             self._dial(me, other, wish)
         elif self._wishes.get((me, other)) is wish and not self.stands(me, other):
             self._fail(me, other, wish)
@@ -181,7 +183,7 @@ class Streams:
 
     def _end(self, one: PeerId, other: PeerId, number: int, only_parted: bool = False) -> None:
         is_that = self._ways.numbers.get(pair(one, other)) == number
-        if is_that and not (only_parted and self._weather.reaches(one, other)):
+        if is_that and not (only_parted and self._weather.meets(one, other)):
             self._break(one, other)
 
     def _break(self, one: PeerId, other: PeerId) -> None:

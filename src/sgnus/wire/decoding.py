@@ -2,7 +2,8 @@
 
 Fields may come in any order, arrays of numbers packed or not, and unknown fields are passed over, as other
 implementations do and later versions need. Refused, though protobuf would guess: a single field sent twice, a known
-field with another wire type, an enum value without a name, a number that its type cannot hold, groups.
+field with another wire type, an enum value without a name, a number that its type cannot hold, groups, and more unknown
+fields than any version will have.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ Read = Callable[[bytes, int, int], tuple[Any, int]]
 
 TAG_MAX: Final = 2**32 - 1
 VARINT_SHIFT_MAX: Final = 63
+UNKNOWN_FIELDS_MAX: Final = 256
+"""Of one message. A body of millions of them would take seconds to pass over."""
 _DOUBLE: Final = struct.Struct("<d").unpack_from
 
 
@@ -74,6 +77,7 @@ def read_varint(data: bytes, position: int, end: int) -> tuple[int, int]:
 def _decoded(plan: Plan, data: bytes, position: int, end: int) -> Any:
     values: dict[str, Any] = {}
     single = plan.single
+    unknown = 0
     while position < end:
         tag = data[position]
         if tag < 128:
@@ -82,6 +86,9 @@ def _decoded(plan: Plan, data: bytes, position: int, end: int) -> Any:
             tag, position = read_varint(data, position, end)
         found = single.get(tag)
         if found is None:
+            unknown += tag not in plan.repeated
+            if unknown > UNKNOWN_FIELDS_MAX:
+                raise PeerFault(f"{plan.kind.__name__} has more than {UNKNOWN_FIELDS_MAX} unknown fields")
             position = _read_other(plan, tag, values, (data, position, end))
             continue
         name, read = found

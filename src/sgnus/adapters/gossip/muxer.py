@@ -1,5 +1,5 @@
 """yamux as we run it: unanswered pings end a connection, window updates are batched, a peer's streams are
-bounded.
+bounded, and so is what it sends before anybody here reads it.
 """
 
 from __future__ import annotations
@@ -21,11 +21,43 @@ from sgnus.messages.limits import (
     GOSSIP_PING_MS,
     GOSSIP_PING_MS_MAX,
     GOSSIP_STREAMS_PER_CONNECTION_MAX,
+    GOSSIP_UNREAD_BYTES_MAX,
 )
 
 # Credit is given back in quarters of the window: a sender never stalls, and a small message costs no frame of
 # its own.
 _CREDIT_BYTES: Final = DEFAULT_WINDOW_SIZE // 4
+
+
+class WindowExceeded(trio.TooSlowError):
+    """A peer sent more than it was given credit for. Upon this type alone the library ends the connection."""
+
+
+class ReceiveBuffers(dict[int, bytearray]):
+    """What a connection's streams have received and nobody has read yet; the library keeps whatever comes."""
+
+    def __setitem__(self, stream: int, buffer: bytearray) -> None:
+        super().__setitem__(stream, ReceiveBuffer(self, buffer))
+
+    def charge(self, buffer: bytearray, more: int) -> None:
+        """WindowExceeded if a stream would hold more than its window, or the connection more than its share."""
+        if len(buffer) + more > DEFAULT_WINDOW_SIZE:
+            raise WindowExceeded("more than a stream's window")
+        if sum(map(len, self.values())) + more > GOSSIP_UNREAD_BYTES_MAX:
+            raise WindowExceeded("more than a connection may leave unread")
+
+
+class ReceiveBuffer(bytearray):
+    """Of one stream."""
+
+    def __init__(self, charged: ReceiveBuffers, begun: bytearray) -> None:
+        super().__init__(begun)
+        self._charged = charged
+
+    def extend(self, data: Any) -> None:
+        """Take a frame's payload in, if the window allows it."""
+        self._charged.charge(self, len(data))
+        super().extend(data)
 
 
 class BatchedCreditStream(YamuxStream):  # type: ignore[misc]
@@ -46,6 +78,10 @@ class BatchedCreditStream(YamuxStream):  # type: ignore[misc]
 class GossipMuxer(Yamux):  # type: ignore[misc]
     """One connection's multiplexer."""
 
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.stream_buffers: dict[int, bytearray] = ReceiveBuffers()
+
     async def start(self) -> None:
         try:
             await super().start()
@@ -65,6 +101,19 @@ class GossipMuxer(Yamux):  # type: ignore[misc]
             if len(self.streams) <= GOSSIP_STREAMS_PER_CONNECTION_MAX:
                 return _with_batched_credit(stream)
             await stream.reset()
+
+    async def _read_data_body(self, length: int) -> bytes:
+        # The library reads up to 16 MiB, and looks at the stream's window afterwards.
+        if length > DEFAULT_WINDOW_SIZE:
+            raise WindowExceeded("a frame larger than any window")
+        data: bytes = await super()._read_data_body(length)
+        return data
+
+    def _finalize_stream_locked(self, stream: Any, *, fully_closed: bool) -> None:
+        # Nobody reads what a stream that was reset has received; the library keeps it for a minute.
+        if fully_closed and stream.reset_received:
+            self.stream_buffers.get(stream.stream_id, bytearray()).clear()
+        super()._finalize_stream_locked(stream, fully_closed=fully_closed)
 
     async def _measure_rtt_loop(self) -> None:
         """Ping; a peer that does not answer (frozen, or gone without a FIN) is closed here."""

@@ -31,6 +31,7 @@ from libp2p.transport.upgrader import TransportUpgrader
 
 from sgnus.adapters.gossip.counters import Counters
 from sgnus.adapters.gossip.muxer import GossipMuxer
+from sgnus.adapters.gossip.negotiation import bound_negotiation
 from sgnus.adapters.gossip.pnet import ProtectedConnection
 from sgnus.adapters.overruns import Overruns
 from sgnus.messages.ids import PeerId
@@ -114,6 +115,8 @@ class GossipUpgrader(TransportUpgrader):  # type: ignore[misc]
         super().__init__(*arguments)
         self._counters = counters
         self._overruns = overruns
+        for multistream in (self.security_multistream, self.muxer_multistream):
+            bound_negotiation(multistream._selector)
 
     async def upgrade_connection(self, conn: Any, peer_id: ID) -> GossipMuxer:
         if self._overruns.is_shut_out(PeerId(peer_id.to_base58())):
@@ -223,6 +226,7 @@ def make_host(swarm: GossipSwarm, addresses: list[Any]) -> Any:
         addrs_factory=lambda _: list(addresses),
         disable_identify_address_discovery=True,
     )
+    bound_negotiation(host)
     protocols[IDENTIFY_ID] = identify_handler_for(host, use_varint_format=True)
     protocols[PING_ID] = PingService(host).handle_ping
     for protocol, handler in protocols.items():

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Any, Final
 
 from sgnus.adapters.peers.certificates import Leaf
-from sgnus.adapters.peers.channels import EOF, Channel, open_channel, path
+from sgnus.adapters.peers.channels import EOF, Channel, open_call_channel, path
 from sgnus.adapters.peers.directory import Directory
 from sgnus.adapters.peers.wires import Unreachable, within
 from sgnus.messages.errors import PeerFault, WorldFault
@@ -54,7 +54,7 @@ class Channels:
             return known[1]
         await self.close(peer)
         endpoint = self._directory.endpoint(peer, self._turns.get(peer, 0))
-        channel = open_channel(peer, endpoint, self._leaf)
+        channel = open_call_channel(peer, endpoint, self._leaf)
         self._open[peer] = (endpoint, channel)
         if len(self._open) > CHANNELS_MAX:
             await self.close(next(iter(self._open)))

@@ -125,7 +125,7 @@ def author_of_leaf(certificate_pem: bytes) -> PeerId:
     try:
         certificate = x509.load_pem_x509_certificate(certificate_pem)
         names = certificate.issuer.get_attributes_for_oid(NameOID.COMMON_NAME)
-    except ValueError as error:
+    except (ValueError, x509.InvalidVersion) as error:
         raise PeerFault(f"not a certificate: {error}") from None
     if len(names) != 1 or len(list(certificate.issuer)) != 1:
         raise PeerFault("the certificate's issuer is not one peer id")

@@ -55,12 +55,18 @@ class Callee:
         self._count = count
 
     async def serve(self, peer: PeerId, wire: ServerWire) -> str | None:
-        """Serve one stream to its end; returns why it was refused, or None. PeerFault when Hello is not right."""
+        """Serve one stream to its end; returns why it was refused, or None. PeerFault when Hello is not right, WorldFault
+        when none came.
+        """
         try:
             hello = await self._hello(peer, wire)
         except PeerFault as error:
             self._count("foreign streams" if isinstance(error, FinalRefusal) else "bad hellos")
             self._events.tell(PeerRefused(peer, str(error)))
+            raise
+        except WorldFault:
+            # An honest peer gives an attempt up when another one came first, or is cut off before it could speak.
+            self._count("empty streams")
             raise
         return await self._pairs.serve(peer, wire, hello, self._greeting.frame)
 
@@ -69,4 +75,4 @@ class Callee:
             async with asyncio.timeout(HELLO_MS_MAX / 1000):
                 return self._greeting.read(peer, await wire.read())
         except TimeoutError:
-            raise PeerFault(f"no Hello within {HELLO_MS_MAX} ms") from None
+            raise WorldFault(f"no Hello within {HELLO_MS_MAX} ms") from None

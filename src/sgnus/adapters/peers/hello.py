@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sgnus.adapters.peers.directory import Directory
 from sgnus.adapters.peers.wires import FinalRefusal
-from sgnus.messages.errors import PeerFault
+from sgnus.messages.errors import PeerFault, WorldFault
 from sgnus.messages.ids import NetworkId, PeerId
 from sgnus.messages.limits import PROTOCOL_VERSION
 from sgnus.messages.v1.types import Hello, SignedEnvelope
@@ -33,9 +33,11 @@ class Greeting:
         return frame_bytes((), hello)
 
     def read(self, peer: PeerId, data: bytes | None) -> Hello:
-        """The Hello of `peer` in the first message of a stream; its address record is admitted. PeerFault says why not."""
+        """The Hello of `peer` in the first message of a stream; its address record is admitted. PeerFault says why not,
+        WorldFault that there was none.
+        """
         if data is None:
-            raise PeerFault("the stream ended before Hello")
+            raise WorldFault("the stream ended before Hello")
         frame = split_frame(data)
         hello = frame.hello
         if hello is None or frame.messages:

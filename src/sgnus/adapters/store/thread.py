@@ -2,11 +2,15 @@
 
 Durability: SQLite in WAL mode with synchronous=NORMAL loses acknowledged rows on power loss, FULL does not. A batch that
 holds anything durable is committed with FULL; the fsync covers what was written before it too.
+
+What a disk refused once it may have lost for good, whatever later calls say: after a failure the log is written again before
+anything else is. SQLite would pass over a failure to move its log into the database, so we move it ourselves.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import queue
 import sqlite3
 import threading
@@ -15,13 +19,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from sgnus.adapters.store.file import close_file, open_file, world_fault
+from sgnus.adapters.store.file import BUSY_MS_MAX, LOG, close_file, open_file, world_fault, write_log_again
 from sgnus.messages.errors import OurFault, WorldFault
 
 T = TypeVar("T")
 Work = Callable[[sqlite3.Connection], Any]
 
 BATCH_MAX: Final = 1_024
+LOG_BYTES_TYPICAL: Final = 4 * 1024 * 1024
+"""Once the log is so long it is moved into the database."""
+FLUSHED: Final = (
+    "INSERT INTO meta VALUES ('flushes', 1) ON CONFLICT DO UPDATE SET value = excluded.value + meta.value"
+)
+"""SQLite does not flush a commit that changes nothing, also where what it repeats was never flushed: this always changes."""
 # A caller's mistakes, as sqlite3 and Python report them; the thread must outlive them.
 _BAD_CALLS: Final = (
     sqlite3.IntegrityError,
@@ -53,6 +63,12 @@ class StoreThread:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._log = path.with_name(path.name + LOG)
+        self._is_in_doubt = False
+        """Something failed since the log was last known to be on disk as far as it was flushed."""
+        self._is_behind = False
+        """There are commits that were not flushed."""
+        self._long_bytes = LOG_BYTES_TYPICAL
         self._tasks: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
 
@@ -104,7 +120,8 @@ class StoreThread:
             if batch:
                 self._commit(connection, batch)
                 _answer(batch)
-        close_file(connection)
+                self._move_log(connection)
+        self._close(connection)
 
     def _next_batch(self) -> tuple[list[_Task], bool]:
         batch: list[_Task] = []
@@ -118,20 +135,57 @@ class StoreThread:
 
     def _commit(self, connection: sqlite3.Connection, batch: list[_Task]) -> None:
         """Run the batch as one transaction. Nobody is told anything before the commit."""
-        level = "FULL" if any(task.durable for task in batch) else "NORMAL"
+        is_durable = any(task.durable for task in batch)
+        level = "FULL" if is_durable else "NORMAL"
         try:
+            self._settle_doubt()
             connection.execute(f"PRAGMA synchronous = {level}")
             connection.execute("BEGIN")
             for task in batch:
                 _run(connection, task)
+            if is_durable and self._is_behind:
+                connection.execute(FLUSHED)
             connection.execute("COMMIT")
-        except sqlite3.Error as error:
+            self._is_behind = not is_durable
+        except (sqlite3.Error, OSError) as error:
+            self._is_in_doubt = True
             _roll_back(connection)
             for task in batch:
                 task.error = task.error or error
         for task in batch:
-            if isinstance(task.error, sqlite3.Error):
+            if isinstance(task.error, sqlite3.Error | OSError):
                 task.error = world_fault(self._path, task.error)
+
+    def _settle_doubt(self) -> None:
+        """OSError while the disk still refuses."""
+        if self._is_in_doubt:
+            write_log_again(self._path)
+            self._is_in_doubt = False
+
+    def _move_log(self, connection: sqlite3.Connection) -> None:
+        """Into the database, when it has become long. If that fails, all is in the log still."""
+        try:
+            log_bytes = self._log.stat().st_size
+            if self._is_in_doubt or log_bytes < self._long_bytes:
+                return
+            connection.execute(
+                "PRAGMA busy_timeout = 0"
+            )  # Whoever reads the file meanwhile does not hold us up.
+            is_busy, _pages, _moved = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            connection.execute(f"PRAGMA busy_timeout = {BUSY_MS_MAX}")
+            self._long_bytes = LOG_BYTES_TYPICAL + (log_bytes if is_busy else 0)
+            if not is_busy:
+                # Now empty, and that must be on disk before it is begun anew: half of a new head before old commits looks
+                # like damage.
+                write_log_again(self._path)
+        except (sqlite3.Error, OSError):
+            self._is_in_doubt = True
+
+    def _close(self, connection: sqlite3.Connection) -> None:
+        """SQLite moves the log, which must be whole for that. Where the disk refuses, the next opening does it."""
+        with contextlib.suppress(OSError):
+            self._settle_doubt()
+        close_file(connection)
 
 
 def _run(connection: sqlite3.Connection, task: _Task) -> None:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import concurrent.futures
 import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Iterator
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 T = TypeVar("T")
+LOOK_S: Final = 0.2
+"""A signal that comes just before a thread begins to wait for a lock does not wake it: it looks up so often."""
 
 
 class LoopThread:
@@ -22,6 +25,8 @@ class LoopThread:
         """Wait for `work`. Breaking off the wait (Ctrl-C) cancels it."""
         future = asyncio.run_coroutine_threadsafe(work, self._started())
         try:
+            while not future.done():
+                concurrent.futures.wait([future], LOOK_S)
             return future.result()
         except BaseException:
             future.cancel()
@@ -41,10 +46,11 @@ class LoopThread:
                 return False, None
 
         async def close(opened: AsyncGenerator[T, None]) -> None:
+            # A step that was broken off is still ending, or was not told of it: nothing closes before it has ended.
             if last is not None:
-                await asyncio.wait(
-                    [last]
-                )  # A step that was broken off is still ending: nothing closes before it has.
+                if not last.cancelling():
+                    last.cancel()
+                await asyncio.wait([last])
             await opened.aclose()
 
         try:

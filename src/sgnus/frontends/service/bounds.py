@@ -9,6 +9,7 @@ BODY_BYTES_IN_LOOP_MAX: Final = 64 * 1024
 HTTP_HEADER_BYTES_MAX: Final = 16 * 1024
 CALLS_AT_ONCE_MAX: Final = 256
 CONNECTIONS_MAX: Final = 1024
+CONNECTIONS_WAITING_MAX: Final = 512
 PROBLEM_CHARACTERS_MAX: Final = 400
 # A stream's status code waits this long for its first item, so that what is refused at once gets a code of its own.
 FIRST_ITEM_MS_MAX: Final = 500

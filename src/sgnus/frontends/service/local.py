@@ -12,7 +12,12 @@ from pathlib import Path
 import grpc
 import uvicorn
 
-from sgnus.frontends.service.bounds import CONNECTIONS_MAX, HTTP_HEADER_BYTES_MAX, STOP_MS_MAX
+from sgnus.frontends.service.bounds import (
+    CONNECTIONS_MAX,
+    CONNECTIONS_WAITING_MAX,
+    HTTP_HEADER_BYTES_MAX,
+    STOP_MS_MAX,
+)
 from sgnus.frontends.service.gate import Gate
 from sgnus.frontends.service.places import (
     ServiceFile,
@@ -25,6 +30,7 @@ from sgnus.frontends.service.places import (
 from sgnus.frontends.service.probes import Probes
 from sgnus.frontends.service.routes import PUBLIC_PATHS, application
 from sgnus.frontends.service.rpc import loopback_server, socket_server
+from sgnus.frontends.service.waiting import yielding_protocol
 from sgnus.messages.errors import UserFault, WorldFault
 from sgnus.runtime.local_api import LocalApi
 
@@ -133,7 +139,7 @@ class _WebServer(uvicorn.Server):
 def _web_config(gate: Gate) -> uvicorn.Config:
     return uvicorn.Config(
         gate,
-        http="h11",
+        http=yielding_protocol(CONNECTIONS_WAITING_MAX),
         ws="none",
         lifespan="off",
         log_config=None,

@@ -25,6 +25,14 @@ SIGNED: dict[SignedKind, type[Message]] = {
     SignedKind.RECORD: v1.ProcessedRecord,
     SignedKind.HELD: v1.Held,
     SignedKind.LEAVE: v1.Leave,
+    SignedKind.PROPOSAL: v1.Proposal,
+    SignedKind.SUSPICION: v1.Suspicion,
+    SignedKind.SEAL: v1.Seal,
+    SignedKind.REVEAL: v1.Reveal,
+    SignedKind.BEACON: v1.BeaconOutput,
+    SignedKind.BEACON_MISSED: v1.BeaconMissed,
+    SignedKind.VERDICT: v1.Verdict,
+    SignedKind.OPENING: v1.Opening,
 }
 KIND_OF = {
     "list": SignedKind.LIST,
@@ -37,10 +45,13 @@ KIND_OF = {
     "leave": SignedKind.LEAVE,
     "join": SignedKind.JOIN,
     "address": SignedKind.ADDRESS,
+    "leaves": SignedKind.LEAVE,
+    "suspicions": SignedKind.SUSPICION,
+    "reveals": SignedKind.REVEAL,
 }
 
 
-class Liar:
+class Babbler:
     """Makes up messages. It holds the keys of `corrupt` peers, and knows everything that was ever said."""
 
     def __init__(
@@ -61,7 +72,7 @@ class Liar:
         """Any message of this type, within what the codec lets through."""
         if kind is SignedEnvelope:
             return self.envelope("", depth)
-        values = {}
+        values: dict[str, Any] = {}
         for field in kind.FIELDS:
             if not field.required and not field.repeated and self.dice.randrange(2):
                 values[field.name] = None
@@ -101,8 +112,8 @@ class Liar:
             assert field.type is not None
             return self.message(field.type, depth + 1)
         if field.kind is Kind.ENUM:
-            assert field.type is not None
-            return self.dice.choice(list(field.type))
+            choices: Any = field.type
+            return self.dice.choice(list(choices))
         if field.kind is Kind.STRING:
             return self.dice.choice(self.words)[: field.size_max]
         if field.kind is Kind.BYTES:

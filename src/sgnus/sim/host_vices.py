@@ -1,0 +1,181 @@
+"""Vices of hosts, and of those that poison the job database."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import replace
+from functools import partial
+from typing import Final
+
+from sgnus.core import effects as fx
+from sgnus.core import inputs as ins
+from sgnus.core.seating import change_list
+from sgnus.messages.ids import PeerId
+from sgnus.messages.v1.types import (
+    CancelBody,
+    EntryKind,
+    JoinRequest,
+    Member,
+    OnPeerListChanged,
+    OnSubBlockProcessingStarted,
+    Removal,
+    RemovalReason,
+    SignedEnvelope,
+    SignedKind,
+    TakenBody,
+)
+from sgnus.sim.member_vices import (
+    WORDS,
+    Accuser,
+    Copycat,
+    Flooder,
+    Forger,
+    Mute,
+    Prattler,
+    Replayer,
+    Squatter,
+    Usurper,
+    Withholder,
+    other_than,
+)
+from sgnus.sim.peer import Peer
+from sgnus.sim.pens import CheapPen
+from sgnus.sim.vice import Deed, Poison, Vice, View, Villain
+
+SYBILS: Final = 10
+
+
+class SilentHost(Vice):
+    """As a host it keeps its streams open and says nothing."""
+
+    def does(self, view: View, effect: fx.Effect) -> Iterable[Deed]:
+        return [] if view.hosted is not None and isinstance(effect, fx.Send) else [effect]
+
+
+class StarvingHost(Vice):
+    """As a host it tells nobody of a lease but itself."""
+
+    def does(self, view: View, effect: fx.Effect) -> Iterable[Deed]:
+        message = effect.message if isinstance(effect, fx.Send) else None
+        is_lease = isinstance(message, OnSubBlockProcessingStarted) and message.member != view.me
+        return [] if is_lease and view.hosted is not None else [effect]
+
+
+class RemovingHost(Vice):
+    """As a host it removes members that did nothing wrong."""
+
+    def adds(self, view: View, given: ins.Input) -> Iterable[Deed]:
+        room = view.hosted
+        if room is None or not view.rolls(100):
+            return ()
+        others = other_than(view, room.roster.peers)
+        if not others:
+            return ()
+        gone = view.dice.sample(others, view.dice.randint(1, len(others)))
+        removals = tuple(
+            Removal(peer=peer, reason=RemovalReason.SILENT, sub_blocks=(), silent_ms=9_000) for peer in gone
+        )
+        members = tuple(member for member in room.roster.list.members if member.peer not in gone)
+        change_list(room, members, removals, view.now_ms)
+        deeds, room.out = list(room.out), []
+        return deeds
+
+
+class TwoListedHost(Vice):
+    """As a host it signs two lists with one sequence, and shows each to some."""
+
+    def does(self, view: View, effect: fx.Effect) -> Iterable[Deed]:
+        room = view.hosted
+        message = effect.message if isinstance(effect, fx.Send) else None
+        if room is None or not isinstance(message, OnPeerListChanged) or not isinstance(effect, fx.Send):
+            return [effect]
+        members = room.roster.list.members
+        kept = tuple(one for one in members if one.peer == view.me or view.dice.randrange(2))
+        other = view.core.pen.sign(SignedKind.LIST, replace(room.roster.list, members=kept))
+        some, rest = effect.peers[0::2], effect.peers[1::2]
+        return [fx.Send(some, message), fx.Send(rest, OnPeerListChanged(list=other))]
+
+
+class SybilHost(Vice):
+    """As a host it fills its room with keys of its own, that are no machines."""
+
+    def adds(self, view: View, given: ins.Input) -> Iterable[Deed]:
+        room = view.hosted
+        if room is None or len(room.roster.peers) >= SYBILS or not view.rolls(300):
+            return ()
+        names = [PeerId(f"{view.me}s{number}") for number in range(SYBILS)]
+        missing = [name for name in names if room.roster.member(name) is None]
+        invited = tuple(self._member(view, name) for name in missing)[: 11 - len(room.roster.peers)]
+        change_list(room, room.roster.list.members + invited, (), view.now_ms)
+        for name in names:
+            room.pulse.note_heard(name, view.now_ms)
+        deeds, room.out = list(room.out), []
+        return deeds
+
+    @staticmethod
+    def _member(view: View, name: PeerId) -> Member:
+        room, pen, address = view.hosted, CheapPen(name), view.core.own.address
+        assert room is not None
+        asked = JoinRequest(
+            job=room.seat.job,
+            microjob=room.seat.microjob,
+            instance=room.seat.instance,
+            epoch=room.roster.epoch,
+            workers=1,
+            address=address,
+            nonce=1,
+            vrf_key=pen.vrf_key,
+        )
+        return Member(peer=name, workers=1, address=address, join=pen.sign(SignedKind.JOIN, asked))
+
+
+class Poisoner(Vice):
+    """It writes to the job database what it may not: ends of others' jobs, rooms by the dozen, and bytes that are no entry."""
+
+    def adds(self, view: View, given: ins.Input) -> Iterable[Deed]:
+        if not view.job or not view.rolls(20):
+            return ()
+        roll = view.dice.randrange(4)
+        if roll == 0:
+            return [Poison(view.dice.randbytes(view.dice.choice((0, 1, 40, 3_000))))]
+        if roll == 1:
+            return [fx.PublishEntry(EntryKind.CANCEL, view.job, CancelBody(reason="it is mine"))]
+        if roll == 2:
+            taken = TakenBody(
+                microjob=view.dice.randrange(5), root=bytes(32), receipt=view.dice.randbytes(32)
+            )
+            return [fx.PublishEntry(EntryKind.TAKEN, view.job, taken)]
+        return [Poison(b"\xa8" + view.dice.randbytes(100))]
+
+
+def corrupt(
+    peer: Peer, vices: tuple[str, ...], names: tuple[PeerId, ...], overheard: Collection[SignedEnvelope]
+) -> None:
+    """A process starts: of all peers by name, the last ones have these vices, the very last one the first of them."""
+    friends = names[len(names) - len(vices) :]
+    if peer.core is None or peer.villain is not None or peer.name not in friends:
+        return
+    vice = VICES[vices[len(names) - 1 - names.index(peer.name)]]()
+    dice = random.Random(peer.identity.peer_id)
+    peer.villain = Villain(vice, View(peer.core, dice, overheard, names, friends))
+
+
+VICES: Final[Mapping[str, Callable[[], Vice]]] = {
+    "accuser": Accuser,
+    "copycat": Copycat,
+    "flooder": Flooder,
+    "forger": Forger,
+    "poisoner": Poisoner,
+    "prattler": Prattler,
+    "removing-host": RemovingHost,
+    "replayer": Replayer,
+    "silent-host": SilentHost,
+    "squatter": Squatter,
+    "starving-host": StarvingHost,
+    "sybil-host": SybilHost,
+    "two-listed-host": TwoListedHost,
+    "usurper": Usurper,
+    "withholder": Withholder,
+    **{f"no-{kind.name.lower()}": partial(Mute, kind) for kind in WORDS},
+}

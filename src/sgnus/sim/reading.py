@@ -1,0 +1,77 @@
+"""What a copy of the job database tells a core: entries carry real peer ids, everything else names that people can read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Final
+
+from sgnus.core.inputs import JobFacts
+from sgnus.core.shelf import RoomClaim, Shelf
+from sgnus.core.terms import Terms
+from sgnus.messages.ids import NetworkId, PeerId
+from sgnus.messages.v1.types import RoomAnnouncement, SignedEnvelope
+from sgnus.sim.peer import Peer
+from sgnus.sim.setting import Setting
+from sgnus.wire.codec import decode
+
+NETWORK: Final = NetworkId("00" * 16)
+
+
+class Reading:
+    """Turns the fold of the entries into what a core is told."""
+
+    def __init__(self, setting: Setting, peers: Mapping[PeerId, Peer]) -> None:
+        self._setting = setting
+        self._peers = peers
+
+    def facts(self, shelf: Shelf, *, is_fresh: bool) -> JobFacts:
+        view = shelf.view()
+        return JobFacts(
+            job=view.block_id,
+            publisher=self.name_of(view.author),
+            address=decode(SignedEnvelope, view.body.address or b""),
+            processor=view.body.processor.id,
+            sub_blocks=self._setting.sub_blocks,
+            microjobs=(self._setting.sub_blocks + 9) // 10,
+            deadline_ms=view.body.deadline_ms,
+            terms=self._terms(shelf),
+            banned=tuple(self.name_of(peer) for peer in view.banned),
+            open=view.is_open,
+            taken=frozenset(view.taken),
+            is_fresh=is_fresh,
+        )
+
+    def _terms(self, shelf: Shelf) -> Terms | None:
+        terms = Terms.of(NETWORK, shelf.job, self._setting.sub_blocks * self._setting.chunks)
+        if terms is None:
+            return None
+        publisher, beacon = self.name_of(terms.publisher), self.name_of(terms.beacon)
+        return replace(terms, publisher=publisher, beacon=beacon)
+
+    def announcement(self, facts: JobFacts, claim: RoomClaim) -> RoomAnnouncement:
+        """A ROOM entry lets newcomers ask before the lobby answers; it says nothing of what became of the room."""
+        return RoomAnnouncement(
+            job=facts.job,
+            microjob=claim.microjob,
+            instance=claim.instance,
+            epoch=claim.epoch,
+            members=1,
+            seats=1,
+            sub_blocks=facts.sub_blocks_of(claim.microjob),
+            unleased=1,
+            delivered=0,
+            address=decode(SignedEnvelope, claim.address),
+            waiting=False,
+            sequence=0,
+            closing=False,
+        )
+
+    def name_of(self, author: PeerId) -> PeerId:
+        """Entries carry real peer ids; everything else has names that people can read."""
+        return next(peer.name for peer in self._peers.values() if peer.identity.peer_id == author)
+
+    def author_of(self, name: PeerId) -> PeerId:
+        """The real peer id behind a name; a name that is nobody's stands for itself."""
+        peer = self._peers.get(name)
+        return peer.identity.peer_id if peer is not None else name
