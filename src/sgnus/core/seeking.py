@@ -19,8 +19,6 @@ from sgnus.messages.limits import (
     IDLE_SEAT_MS,
     LOBBY_LISTEN_MS,
     SEEK_MS,
-    STRANDED_AGAIN_MS,
-    STRANDED_MS,
 )
 from sgnus.messages.v1.types import (
     CloseReason,
@@ -53,10 +51,7 @@ def is_seeking(node: NodeCore) -> bool:
         return False
     if node.room is None:
         return bool(node.jobs)
-    is_waiting = (
-        _is_idle_seat(node, node.room) or _waits_for_others(node, node.room) or _waits_alone(node.room)
-    )
-    return is_waiting and bool(node.jobs)
+    return (_is_idle_seat(node, node.room) or _waits_for_others(node, node.room)) and bool(node.jobs)
 
 
 def _waits_for_others(node: NodeCore, room: Room) -> bool:
@@ -85,26 +80,6 @@ def _join_others(node: NodeCore, room: Room, now_ms: int) -> None:
         asking.ask(node, lobby, rooms[0], now_ms)
 
 
-def _waits_alone(room: Room) -> bool:
-    """We host a room of nobody else in which nothing is done, for its publisher is not there."""
-    return (
-        room.phase is Phase.HOST
-        and not room.seat.by_app
-        and not room.is_publisher_here
-        and len(room.roster.peers) == 1
-        and not room.work.running
-        and not any(room.book.summary())
-    )
-
-
-def _is_stranded(node: NodeCore, room: Room, now_ms: int) -> bool:
-    """We have waited alone for long for a publisher that may never have been, while one that is in touch has work."""
-    if not _waits_alone(room) or now_ms - room.seat.joined_ms < STRANDED_MS or room.seat.job not in node.jobs:
-        return False
-    others = [lobby for lobby in _wanted(node) if lobby.facts.job != room.seat.job and _is_near(node, lobby)]
-    return any(lobby.joinable(now_ms, with_work=True) or lobby.without_room(now_ms) for lobby in others)
-
-
 def _size_first(said: RoomAnnouncement) -> tuple[int, str]:
     return -said.members, said.instance
 
@@ -125,11 +100,6 @@ def seek(node: NodeCore, now_ms: int) -> None:
         _join_others(node, node.room, now_ms)
     elif _is_idle_seat(node, node.room) and _has_work_elsewhere(node, now_ms):
         moving.ask_to_go(node, node.room, now_ms)
-    elif _is_stranded(node, node.room, now_ms):
-        lobby = node.jobs[node.room.seat.job]
-        lobby.turn_from_ms = now_ms + STRANDED_AGAIN_MS
-        moving.leave(node, CloseReason.EXPIRED, now_ms)
-        node.room = None
 
 
 def _find_seat(node: NodeCore, now_ms: int) -> None:
@@ -158,9 +128,7 @@ def _founding_ms(node: NodeCore, lobby: Lobby) -> int:
 
 
 def _wanted(node: NodeCore) -> list[Lobby]:
-    """Jobs that our pool can process: those first whose publisher is in touch with us, then by priority, then by age. Anybody
-    may publish jobs of high priority in the names of peers that never were, and nobody could work on them.
-    """
+    """Jobs that our pool can process: by priority, then by age."""
     lobbies = [
         lobby
         for lobby in node.jobs.values()
@@ -169,16 +137,7 @@ def _wanted(node: NodeCore) -> list[Lobby]:
         and not lobby.facts.processor.startswith("app:")
         and not is_barred(node, lobby)
     ]
-    return sorted(
-        lobbies,
-        key=lambda x: (not _is_near(node, x), -x.facts.priority, x.facts.created_ms, x.facts.job),
-    )
-
-
-def _is_near(node: NodeCore, lobby: Lobby) -> bool:
-    """Whether the publisher of a job is in touch with us."""
-    publisher = lobby.facts.publisher
-    return publisher == node.pen.peer or publisher in node.neighbours or publisher in node.links.connected
+    return sorted(lobbies, key=lambda x: (-x.facts.priority, x.facts.created_ms, x.facts.job))
 
 
 def is_barred(node: NodeCore, lobby: Lobby) -> bool:
