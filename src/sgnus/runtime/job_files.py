@@ -277,8 +277,9 @@ class JobFiles:
             raise WorldFault(f"cannot read {name} of the job: {error.strerror}") from error
 
     def rest(self) -> None:
-        """Let go of the input's pages and of the outputs' descriptor: nobody is expected to need them again soon."""
+        """Let go of pages, digests and descriptors: nobody is expected to need them again soon."""
         self.outputs.rest()
+        self._manifest = None
         if self._input is not None:
             self._input.close()
             self._input = None
