@@ -106,7 +106,7 @@ class RunningNode:
 
     def await_ready(self, deadline_s: float = DEADLINE_S) -> None:
         """Wait for the line that says that it runs."""
-        wait_for(self._has_spoken, f"the node on {self.home.name} is ready", deadline_s)
+        wait_for(self.has_spoken, f"the node on {self.home.name} is ready", deadline_s)
         line = self._said.read_text()
         ended = self._process.poll() if self._process is not None else None
         assert line, f"the node on {self.home} ended with {ended}: {self.log.read_text()[-2000:]}"
@@ -157,7 +157,7 @@ class RunningNode:
             lambda: not [pid for pid in children if is_alive(pid)], f"the children of {self.home.name} end"
         )
 
-    def _has_spoken(self) -> bool:
+    def has_spoken(self) -> bool:
         return self._said.read_bytes().endswith(b"\n") or not self.is_running
 
 

@@ -1,0 +1,153 @@
+"""What the nodes use, sampled from outside, and whether it grows: slopes within the lives of processes.
+
+One slope is fitted to all lives at once, each life with a level of its own (least squares): dx and dy are distances from
+the means of a life, slope = sum(dx dy) / sum(dx^2). Neighbouring samples of one process are alike, so that the textbook
+error of such a fit would be far too small; the error here takes each life as one piece of evidence
+(sqrt(sum over lives of (sum(dx residual))^2) / sum(dx^2)), and with one life it is unknown.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import fmean, median
+from typing import Final
+
+from tests.soak.fleet import Node
+
+WARM_S: Final = 90.0
+"""A life's first time, in which modules are compiled, caches fill and each part is met once, is left out."""
+LIFE_S_MIN: Final = 60.0
+SAMPLES_MIN: Final = 6
+S_PER_HOUR: Final = 3_600.0
+
+FLAT_PER_HOUR: Final[Mapping[str, float]] = {
+    "memory": 24.0,
+    "descriptors": 12.0,
+    "threads": 3.0,
+    "database": 60.0,
+}
+"""What still counts as flat, an hour: MB, descriptors, threads, MB."""
+UNITS: Final[Mapping[str, str]] = {
+    "memory": "MB",
+    "descriptors": "",
+    "threads": "",
+    "database": "MB",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What one process used, so many seconds after it was born."""
+
+    age_s: float
+    figures: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Slope:
+    """How much more an hour, give or take `error` (one standard error; infinite if it cannot be told)."""
+
+    per_hour: float
+    error: float
+    lives: int
+    samples: int
+
+    def verdict(self, bound: float) -> str:
+        """`flat`, `grows`, or that it cannot be told yet."""
+        if self.lives == 0 or math.isinf(self.error):
+            return "too short to tell"
+        if self.per_hour + 2 * self.error <= bound:
+            return "flat"
+        if self.per_hour - 2 * self.error > bound:
+            return "grows"
+        return "flat so far" if self.per_hour <= bound else "too short to tell"
+
+
+@dataclass(slots=True)
+class Usage:
+    """All samples, by node and life."""
+
+    lives: dict[tuple[int, int], list[Sample]] = field(default_factory=dict)
+
+    def take(self, nodes: Iterable[Node], now_s: float) -> None:
+        """Sample the nodes that run. Blocks for some milliseconds a node."""
+        for node in nodes:
+            key, born_s, pid = (node.number, node.life), node.born_s, node.running.pid
+            figures = figures_of(pid, node.home)
+            # A node that was killed meanwhile has another life, or none.
+            if figures is not None and key == (node.number, node.life):
+                self.lives.setdefault(key, []).append(Sample(now_s - born_s, figures))
+
+    def slope(self, name: str) -> Slope:
+        """How fast that figure grows in lives that are old enough."""
+        used = [life for life in map(_warm, self.lives.values()) if life]
+        return slope_of([[(one.age_s, one.figures[name]) for one in life] for life in used])
+
+    def typical(self, name: str) -> float:
+        """The median of all samples that are warm, or of all if none is."""
+        warm = [one for life in self.lives.values() for one in _warm(life)]
+        found = warm or [one for life in self.lives.values() for one in life]
+        return median(one.figures[name] for one in found) if found else 0.0
+
+    def peak(self, name: str) -> float:
+        """The largest sample."""
+        return max((one.figures[name] for life in self.lives.values() for one in life), default=0.0)
+
+
+def slope_of(lives: Sequence[Sequence[tuple[float, float]]]) -> Slope:
+    """The common slope of lives of (seconds, figure), each with a level of its own."""
+    centred = [_centred(life) for life in lives]
+    spread = sum(dx * dx for life in centred for dx, _ in life)
+    samples = sum(len(life) for life in lives)
+    if spread == 0.0:
+        return Slope(0.0, math.inf, 0, samples)
+    slope = sum(dx * dy for life in centred for dx, dy in life) / spread
+    pulls = [sum(dx * (dy - slope * dx) for dx, dy in life) for life in centred]
+    error = math.inf
+    if len(lives) > 1:
+        fewness = len(lives) / (len(lives) - 1)
+        error = math.sqrt(fewness * sum(pull * pull for pull in pulls)) / spread
+    return Slope(slope * S_PER_HOUR, error * S_PER_HOUR, len(lives), samples)
+
+
+def figures_of(pid: int, home: Path) -> dict[str, float] | None:
+    """What a node's process uses now, its sandboxed children left out; None when it is gone."""
+    folder = Path(f"/proc/{pid}")
+    try:
+        rolled = (folder / "smaps_rollup").read_text(encoding="ascii")
+        descriptors = len(os.listdir(folder / "fd"))
+        threads = len(os.listdir(folder / "task"))
+    except OSError:
+        return None
+    kib = next((int(line.split()[1]) for line in rolled.splitlines() if line.startswith("Pss:")), None)
+    if kib is None:
+        return None
+    return {
+        "memory": kib * 1024 / 1e6,
+        "descriptors": descriptors,
+        "threads": threads,
+        "database": sum(_size(home / f"sgnus.db{end}") for end in ("", "-wal", "-shm")) / 1e6,
+    }
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
+def _warm(life: Sequence[Sample]) -> list[Sample]:
+    """What counts of a life; nothing of one that was too short."""
+    warm = [one for one in life if one.age_s >= WARM_S]
+    is_enough = len(warm) >= SAMPLES_MIN and warm[-1].age_s - warm[0].age_s >= LIFE_S_MIN
+    return warm if is_enough else []
+
+
+def _centred(life: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    middle_x, middle_y = fmean(x for x, _ in life), fmean(y for _, y in life)
+    return [(x - middle_x, y - middle_y) for x, y in life]
