@@ -298,6 +298,21 @@ async def test_an_author_over_its_quota_keeps_the_jobs_that_expire_last(
 
 
 @in_loop
+async def test_what_is_said_of_a_job_that_was_displaced_a_moment_ago_is_not_kept(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(shelves_module, "JOBS_PER_AUTHOR_MAX", 1)
+    node = Node(STRANGER)
+    first, second = (job_entry(number, expires=NOW_MS + DAY_MS + number) for number in range(2))
+    async with running(node):
+        await node.database.receive([first.raw], PEER)
+        await node.database.receive([second.raw, taken(first.cid, 0).raw], PEER)
+        await node.database.receive([taken(first.cid, 1).raw], PEER)
+        assert await node.database.job(first.cid) is None
+        assert node.database.counters()["entries"] == 1
+
+
+@in_loop
 async def test_a_claim_that_its_successor_overtook_is_not_kept_and_nobody_is_blamed() -> None:
     node, job = Node(AUTHOR), job_entry(1)
     claims = [room(job.cid, 0, seq=number, epoch=number) for number in (1, 2)]
