@@ -10,7 +10,7 @@ BESIDE := .venv/stamp-bench
 endif
 export PYTHONPATH := $(CURDIR)/src
 
-.PHONY: help setup demo test check trials bench storm soak generate lock
+.PHONY: help setup demo test check trials mutants bench storm soak generate lock
 
 help: ## say what the targets do
 	@sed -n 's/^\([a-z]*\):.*## /\1  /p' Makefile
@@ -46,6 +46,10 @@ storm: $(SETUP) ## 100,000 power cuts, then seeds of the simulator that nobody h
 	@echo "storm: 100,000 power cuts, then $(or $(HOURS),1) h of new seeds; Ctrl-C ends it"
 	@$(PYTHON) -m tests.disks.cuts --count $(or $(CUTS),100000) --seed $(or $(SEED),$(shell date +%s))
 	@$(PYTHON) -m tools.storm --hours $(or $(HOURS),1)
+
+mutants: $(SETUP) ## plant the bugs of tests/mutants one by one, and see that laws or 1,000 seeds catch each
+	@echo "mutants: each planted bug, and what catches it (some seconds to some minutes each)"
+	@$(PYTHON) -m tests.mutants --jobs 2
 
 soak: $(SETUP) ## run 12 nodes and a fault every 5-15 s, HOURS hours long (4; also SOAK="--seed 7 --verbose")
 	@echo "soak: 12 real nodes, jobs in a row, a fault every 5-15 s, for $(or $(HOURS),4) hours"

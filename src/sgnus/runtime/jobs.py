@@ -88,6 +88,10 @@ class Job:
     places: list[OutputPlace] = field(default_factory=list)
     branches: dict[int, ReadBranchReply] = field(default_factory=dict)
     folder: FolderState = field(default_factory=FolderState)
+    claims: dict[tuple[str, PeerId], None] = field(default_factory=dict)
+    """Rooms that the core heard of from the database (instance and host), each once: there are as many as microjobs, and as
+    many changes of the job.
+    """
 
     @property
     def body(self) -> JobBody:

@@ -14,6 +14,7 @@ from sgnus.adapters.gossip import Libp2pGossip
 from sgnus.adapters.peers.node import GrpcPeers, Self
 from sgnus.adapters.processors.pool import ProcessorPool
 from sgnus.adapters.store import SqliteStore
+from sgnus.core.ballot import voted_before
 from sgnus.core.beaconing import spoken_before
 from sgnus.core.node import NodeCore
 from sgnus.core.rounds import sat_before
@@ -275,7 +276,8 @@ async def _open(home: NodeHome, database: Database, network: NetworkId, me: Peer
 
 
 async def _remember(core: NodeCore, proofs: Proofs, drivers: Drivers) -> None:
-    """What we said in rounds before we were started again, and what we can show of frauds."""
+    """What we said in elections and rounds before we were started again, and what we can show of frauds."""
+    core.own.votes = voted_before(await drivers.store.facts("vote"))
     core.rounds.over = sat_before(await drivers.store.facts("seal"))
     core.rounds.spoken = spoken_before(await drivers.store.facts("beacon"))
     await proofs.evidence.load()
