@@ -24,7 +24,7 @@ from sgnus.messages.v1.types import (
 from sgnus.sim.honesty import Honesty, right, root_of
 from sgnus.sim.peer import Peer
 from sgnus.sim.setting import Setting
-from sgnus.sim.weather import Weather
+from sgnus.sim.weather import RESEND_MS, RESENDS_MAX, Weather
 from sgnus.sim.words import Words
 from sgnus.wire.codec import decode
 
@@ -53,8 +53,10 @@ LAWS: Final = {
 }
 LASTS_MS_MAX: Final = {"epoch": 15_000, "founding": 30_000, "seat": 30_000}
 """How long what breaks these laws may last while all is calm."""
-NEWS_MS_MAX: Final = 3_000
-"""How long it may take until a host knows what is held, and how long the two were in touch before that counts."""
+NEWS_MS_MAX: Final = 3_000 + RESEND_MS * (2**RESENDS_MAX - 1)
+"""How long it may take until a host knows what is held, and how long the two were in touch before that counts. A message that
+is lost, and all behind it, come as late as it is sent again for the last time.
+"""
 
 
 class Broken(Exception):
