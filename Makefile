@@ -35,8 +35,8 @@ test: $(SETUP) ## check, then ports, simulation, interop, trials and whole-syste
 	@.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bench.lock
 	@touch $@
 
-trials: $(SETUP) ## power cuts, fuzzers, raw bytes, twelve nodes on real wires (as root): a layer of make test
-	@PYTHON=$(PYTHON) tools/run_tests.sh trials
+trials: $(SETUP) ## power cuts, fuzzers, twelve nodes on real wires (as root), as in make test; and raw bytes
+	@PYTHON=$(PYTHON) tools/run_tests.sh trials raw
 
 bench: $(SETUP) $(BESIDE) ## print the figures of docs/performance.md, measured here and now
 	@echo "bench: each figure beside what it is compared with"
