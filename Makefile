@@ -35,7 +35,7 @@ test: $(SETUP) ## check, then ports, simulation, interop, trials and whole-syste
 	@.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bench.lock
 	@touch $@
 
-trials: $(SETUP) ## power cuts, fuzzers, twelve nodes on real wires (as root), as in make test; and raw bytes
+trials: $(SETUP) ## power cuts and fuzzers, as in make test; and raw bytes, and twelve nodes on real wires (as root)
 	@PYTHON=$(PYTHON) tools/run_tests.sh trials raw
 
 bench: $(SETUP) $(BESIDE) ## print the figures of docs/performance.md, measured here and now
