@@ -10,7 +10,7 @@ BESIDE := .venv/stamp-bench
 endif
 export PYTHONPATH := $(CURDIR)/src
 
-.PHONY: help setup demo test check trials bench storm soak generate lock
+.PHONY: help setup demo test check trials mutants bench storm soak generate lock
 
 help: ## say what the targets do
 	@sed -n 's/^\([a-z]*\):.*## /\1  /p' Makefile
@@ -27,24 +27,29 @@ demo: $(SETUP) ## run the demo: 12 nodes, a photograph, two crashes, a liar
 check: $(SETUP) ## format, lint, types, import rules, tidy and the fast tests
 	@PYTHON=$(PYTHON) tools/run_tests.sh check
 
-test: $(SETUP) ## check, then ports, simulation, interop and whole-system tests
-	@PYTHON=$(PYTHON) tools/run_tests.sh check ports sim interop whole
+test: $(SETUP) ## check, then ports, simulation, interop, trials and whole-system tests
+	@PYTHON=$(PYTHON) tools/run_tests.sh check ports sim interop trials whole
 
 .venv/stamp-bench: .venv/stamp requirements-bench.lock
 	@echo "bench: installing Dask into .venv, to measure beside (requirements-bench.lock; nothing else needs it)"
 	@.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bench.lock
 	@touch $@
 
-trials: $(SETUP) ## power cuts, fuzzers, state machines, raw bytes, twelve nodes on real wires (as root; not in make test yet)
-	@PYTHON=$(PYTHON) tools/run_tests.sh trials
+trials: $(SETUP) ## power cuts and fuzzers, as in make test; and raw bytes, and twelve nodes on real wires (as root)
+	@PYTHON=$(PYTHON) tools/run_tests.sh trials raw
 
 bench: $(SETUP) $(BESIDE) ## print the figures of docs/performance.md, measured here and now
 	@echo "bench: each figure beside what it is compared with"
 	@$(PYTHON) -m bench
 
-storm: $(SETUP) ## run seeds of the simulator that nobody has run yet (HOURS=1), and keep a ledger in storm/
-	@echo "storm: $(or $(HOURS),1) h of new seeds; Ctrl-C ends it"
+storm: $(SETUP) ## 100,000 power cuts, then seeds of the simulator that nobody has run yet (HOURS=1), with a ledger in storm/
+	@echo "storm: 100,000 power cuts, then $(or $(HOURS),1) h of new seeds; Ctrl-C ends it"
+	@$(PYTHON) -m tests.disks.cuts --count $(or $(CUTS),100000) --seed $(or $(SEED),$(shell date +%s))
 	@$(PYTHON) -m tools.storm --hours $(or $(HOURS),1)
+
+mutants: $(SETUP) ## plant the bugs of tests/mutants one by one, and see that laws or 1,000 seeds catch each
+	@echo "mutants: each planted bug, and what catches it (some seconds to some minutes each)"
+	@$(PYTHON) -m tests.mutants --jobs 2
 
 soak: $(SETUP) ## run 12 nodes and a fault every 5-15 s, HOURS hours long (4; also SOAK="--seed 7 --verbose")
 	@echo "soak: 12 real nodes, jobs in a row, a fault every 5-15 s, for $(or $(HOURS),4) hours"

@@ -1,4 +1,5 @@
-"""Runs every measurement of this folder, or those that are named: `python -m bench noop image`, `make bench`.
+"""Runs every measurement of this folder, or those that are named: `python -m bench noop image`, `make bench`. One that is named
+alone may have options: `python -m bench crowd --peers 10,100`.
 
 BENCH_QUICK=1 takes small sizes and one round, to see that everything runs.
 """
@@ -15,12 +16,17 @@ from bench._figures import told_load
 def main() -> int:
     """Exit status 2 for a name that there is not."""
     found = sorted(file.stem for file in Path(__file__).parent.glob("*.py") if not file.stem.startswith("_"))
-    wanted = sys.argv[1:] or found
+    options = [word for word in sys.argv[1:] if not word.isidentifier()]
+    first = sys.argv.index(options[0]) if options else len(sys.argv)
+    wanted, options = sys.argv[1:first] or found, sys.argv[first:]
     for name in wanted:
         if name not in found:
             sys.stderr.write(f"There is no measurement {name!r}; there are: {', '.join(found)}.\n")
             return 2
-    sys.argv = sys.argv[:1]  # a measurement's own options belong to it alone
+    if options and len(wanted) != 1:
+        sys.stderr.write(f"{options[0]} belongs to one measurement: name it first, and it alone.\n")
+        return 2
+    sys.argv = [sys.argv[0], *options]
     for name in wanted:
         module = importlib.import_module(f"bench.{name}")
         print(f"== {name}: {(module.__doc__ or '').strip().splitlines()[0]} (load {told_load()})", flush=True)

@@ -2,9 +2,10 @@
 
 python -m tools.storm --hours 1 [--ledger storm/ledger.jsonl] [--found tests/sim/found] [--json]
 
-Runs go through four kinds in turn (faults, samples, full verification with a liar, hostile peers), on every core. Each block
-of seeds is a line of the ledger; the next storm goes on behind it. A run that breaks a law is made smaller and written to
-`--found`, where a test runs it from then on. Ctrl-C ends it with what was done so far.
+Runs go through five kinds in turn (faults, samples, full verification with a liar, hostile peers, usurpers), on every core.
+Each block of seeds is a line of the ledger; the next storm goes on behind it. A run that breaks a law is made smaller and
+written to `--found`, where a test runs it from then on. Ctrl-C ends it with what was done so far. A storm of four hours or
+more (or with --crowd) ends with one crowd of 10,000 peers, which takes hours itself.
 """
 
 from __future__ import annotations
@@ -17,15 +18,19 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
+from sgnus.sim.crowd import BOUNDS, measure
 from sgnus.sim.run import KINDS, Verdict, judge
 from sgnus.sim.shrinking import shrink, story_of
 
 BLOCK: Final = 40
 FIRST_SEED: Final = 1_000_000
 """Beyond all seeds that tests run."""
+CROWD: Final = 10_000
+CROWD_HOURS_MIN: Final = 4
 
 
 def main(arguments: list[str]) -> int:
@@ -45,6 +50,11 @@ def main(arguments: list[str]) -> int:
                 print(json.dumps(line) if chosen.json else _words(line), flush=True)
                 for broken in [verdict for verdict in verdicts if not verdict.is_right]:
                     print(_kept(broken, chosen.found), flush=True)
+            if chosen.crowd:
+                line = _crowd_line(chosen.crowd)
+                _note(chosen.ledger, line)
+                tallies.broken += len(line["broken"])
+                print(json.dumps(line) if chosen.json else _crowd_words(line), flush=True)
         except KeyboardInterrupt:
             print("storm: stopped", file=sys.stderr)
     print(json.dumps(tallies.__dict__) if chosen.json else tallies.words())
@@ -86,7 +96,11 @@ def _parsed(arguments: list[str]) -> argparse.Namespace:
         "--found", type=Path, default=Path("tests/sim/found"), help="where broken runs are kept"
     )
     parser.add_argument("--json", action="store_true", help="one object a block")
-    return parser.parse_args(arguments)
+    parser.add_argument("--crowd", type=int, help="end with one crowd of so many peers (0 for none)")
+    chosen = parser.parse_args(arguments)
+    if chosen.crowd is None:
+        chosen.crowd = CROWD if chosen.hours >= CROWD_HOURS_MIN else 0
+    return chosen
 
 
 def _blocks(ledger: Path) -> Iterator[tuple[str, int]]:
@@ -94,7 +108,8 @@ def _blocks(ledger: Path) -> Iterator[tuple[str, int]]:
     last = dict.fromkeys(KINDS, FIRST_SEED - BLOCK)
     if ledger.exists():
         for line in map(json.loads, ledger.read_text(encoding="utf-8").splitlines()):
-            last[line["kind"]] = max(last.get(line["kind"], 0), line["first"])
+            if line["kind"] in KINDS:
+                last[line["kind"]] = max(last.get(line["kind"], 0), line["first"])
     while True:
         for kind in KINDS:
             last[kind] += BLOCK
@@ -112,6 +127,30 @@ def _line(kind: str, first: int, verdicts: list[Verdict], seconds: float) -> dic
         "latest_ms": max(verdict.ended_ms for verdict in verdicts),
         "seconds": round(seconds, 1),
     }
+
+
+def _crowd_line(peers: int) -> dict[str, Any]:
+    """What one crowd cost, and which bounds of `sgnus.sim.crowd` it broke."""
+    began_s = time.monotonic()
+    figures = measure(peers)
+    broken = {
+        name: getattr(figures, name) for name, bound in BOUNDS.items() if getattr(figures, name) > bound
+    }
+    if not figures.is_over:
+        broken["is_over"] = 0.0
+    return {
+        "kind": "crowd",
+        "peers": peers,
+        "code": _code(),
+        "broken": broken,
+        "figures": asdict(figures),
+        "seconds": round(time.monotonic() - began_s, 1),
+    }
+
+
+def _crowd_words(line: dict[str, Any]) -> str:
+    broken = ", ".join(f"{name} is {value:.2f}" for name, value in line["broken"].items())
+    return f"crowd    {line['peers']} peers: {broken or 'all bounds hold'}; {line['seconds']} s"
 
 
 def _code() -> str:

@@ -53,7 +53,7 @@ def room(me: str, *names: str, sub_blocks: int = 3) -> Room:
     )
     made = Room(seat, listed, LeaseBoard(RecordBook(sub_blocks), Pace(60_000)), is_publisher_here=True)
     made.phase = Phase.HOST if me == names[0] else Phase.MEMBER
-    made.work.beat_ms = made.work.asked_ms = made.hosting.announce_ms = 10**9
+    made.work.beat_ms = made.work.asked_ms = made.hosting.voice.next_ms = 10**9
     made.hosting.has_view = True
     made.adopt(listed, 0)
     made.out = []

@@ -141,6 +141,16 @@ def test_who_does_not_host_hands_nothing_back_and_is_not_blamed_for_an_old_belie
     assert drained(own) == [] and own.running_here == []
 
 
+def test_what_ran_here_is_run_here_again_if_its_result_was_voided() -> None:
+    own = observed()
+    observing.see_abandoned(own, A, abandoned(1))
+    own.ran(PublisherRan(JOB, 0, 1, b"r" * 32, ""))
+    del own.shelf(0).held[1]
+    drained(own)
+    observing.see_abandoned(own, A, abandoned(1))
+    assert fx.RunHere(JOB, 0, 1) in drained(own)
+
+
 def test_what_fails_here_too_fails_the_job_with_its_reason() -> None:
     own = observed()
     own.ran(PublisherRan(JOB, 0, 1, b"", "it traps"))

@@ -19,6 +19,8 @@ from sgnus.core.terms import Terms
 from sgnus.messages.ids import BlockId, InstanceId, PeerId
 from sgnus.messages.limits import (
     DELIVERY_RETRY_MS_MIN,
+    FOUNDING_HEAD_START_MS,
+    FOUNDING_SPREAD_MS_MAX,
     LINGER_MS,
     PROVING_HEARD_MS,
     REOPEN_MS_MAX,
@@ -192,13 +194,50 @@ def instances(known: Lobby, now_ms: int, *, with_work: bool) -> list[str]:
     return [room.announcement.instance for room in known.joinable(now_ms, with_work=with_work)]
 
 
-def test_rooms_with_the_most_open_work_are_tried_first() -> None:
+def test_of_many_nodes_as_many_ask_each_room_first_as_it_has_open_work_for() -> None:
+    first: dict[str, int] = {"aa": 0, "bb": 0}
+    for number in range(300):
+        known = Lobby(PeerId(f"node-{number}"), FACTS, 0)
+        known.hear(RoomHeard(A, announcement("aa", unleased=1)), 0)
+        known.hear(RoomHeard(B, announcement("bb", 1, unleased=5)), 0)
+        known.hear(RoomHeard(PeerId("peer-c"), announcement("cc", 2, unleased=0)), 0)
+        first[instances(known, 1, with_work=True)[0]] += 1
+        assert instances(known, 1, with_work=False) == ["cc"]
+    assert 30 <= first["aa"] <= 70  # One sixth of all, by lots.
+
+
+def crowded(microjobs: int = 100) -> Lobby:
+    """A lobby of 99 rooms that have no seats, all heard at 0 ms."""
+    known = Lobby(ME, dataclasses.replace(FACTS, microjobs=microjobs, sub_blocks=10 * microjobs), 0)
+    for number in range(99):
+        known.hear(RoomHeard(PeerId(f"host-{number}"), announcement(f"{number:x}", number, seats=0)), 0)
+    return known
+
+
+def test_a_room_of_a_crowd_speaks_seldom_and_counts_as_gone_later() -> None:
+    known = crowded()
+    assert known.without_room(ROOM_STALE_MS) == known.without_room(9 * ROOM_STALE_MS) == [99]
+    assert len(known.without_room(10 * ROOM_STALE_MS)) == 100
+
+
+def test_rooms_that_are_made_up_do_not_silence_those_of_a_small_job() -> None:
     known = lobby()
-    known.hear(RoomHeard(A, announcement("aa", unleased=1)), 0)
-    known.hear(RoomHeard(B, announcement("bb", 1, unleased=5)), 0)
-    known.hear(RoomHeard(PeerId("peer-c"), announcement("cc", 2, unleased=0)), 0)
-    assert instances(known, 1, with_work=True) == ["bb", "aa"]
-    assert instances(known, 1, with_work=False) == ["cc"]
+    for number in range(ROOMS_PER_JOB_MAX):
+        known.hear(RoomHeard(PeerId(f"liar-{number}"), announcement(f"{number:x}", number % 3)), 0)
+    assert known.crowd == FACTS.microjobs
+    known.facts = dataclasses.replace(FACTS, taken=frozenset({0, 1}))
+    assert known.crowd == 1
+
+
+def test_in_a_crowd_some_found_at_once_and_each_at_its_own_moment() -> None:
+    facts = dataclasses.replace(FACTS, microjobs=100, sub_blocks=1_000)
+    names = tuple(PeerId(f"node-{number}") for number in range(24))
+    turns = sorted(Lobby(name, facts, 0, 0).founding_ms(names) for name in names)
+    assert turns[2] < FOUNDING_SPREAD_MS_MAX and len(set(turns[:3])) == 3
+    alone = sorted(Lobby(name, facts, 0, None).founding_ms(names) for name in names)
+    assert alone[0] == 0 and alone[1] > FOUNDING_HEAD_START_MS, (
+        "who had a seat here listens first, as in a small network"
+    )
 
 
 def test_a_room_that_was_not_heard_of_for_long_is_founded_again() -> None:

@@ -64,6 +64,7 @@ def _fuzz(arguments: argparse.Namespace) -> int:
         folder.mkdir(parents=True, exist_ok=True)
     options = [
         f"-max_total_time={arguments.seconds}",
+        f"-runs={arguments.runs}",
         f"-max_len={target.bytes_max}",
         f"-seed={arguments.seed}",
         f"-timeout={UNIT_SECONDS_MAX}",
@@ -81,6 +82,9 @@ def _fuzz(arguments: argparse.Namespace) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
     parser.add_argument("target", help="name of a target, or: corpus, list")
+    parser.add_argument(
+        "--runs", type=int, default=-1, help="at most so many inputs (as many as there is time for)"
+    )
     parser.add_argument("--seconds", type=int, default=60, help="how long")
     parser.add_argument("--seed", type=int, default=1, help="of the mutations")
     parser.add_argument("--finds", type=Path, default=Path("build/fuzz"), help="where bytes that broke it go")

@@ -9,7 +9,18 @@ from sgnus.core import effects as fx
 from sgnus.core import settlement_events as ev
 from sgnus.core.settlement import Settlement
 from sgnus.messages.limits import AUDIT_AGAIN_MS_MAX, SETTLE_GRACE_MS
-from tests.core.settled import AGAIN, HONEST, LIE, Node, Submitted, false_in, guilty_of, right_of, submitted
+from tests.core.settled import (
+    AGAIN,
+    HONEST,
+    LIE,
+    Node,
+    Submitted,
+    convicted,
+    false_in,
+    guilty_of,
+    right_of,
+    submitted,
+)
 
 OTHER_LIE = submitted(false_in(3, 7))
 ALL = {one[0].digest: one for one in (HONEST, AGAIN, LIE, OTHER_LIE)}
@@ -89,6 +100,7 @@ def test_one_is_settled_and_only_the_guilty_are_accused(steps: list[tuple[str, S
     settled = [body.receipt for body in world.node.settled()]
     assert len(settled) <= 1
     assert {one.accused for one in world.node.all_of(fx.Accuse)} <= GUILTY
+    assert set(convicted(world.node)) <= GUILTY, "what is published convicts whom it names"
     if world.taken is None or world.taken in RIGHT:
         assert all(receipt in RIGHT for receipt in settled)
         if any(digest in RIGHT for digest in world.offered):

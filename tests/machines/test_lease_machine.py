@@ -4,6 +4,7 @@ while somebody is in time with it, nobody gets more than it has room for, and no
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
@@ -134,4 +135,4 @@ class Leases(RuleBasedStateMachine):
 
 
 Leases.TestCase.settings = scripts(80, 50)
-TestLeases = Leases.TestCase
+TestLeases = pytest.mark.timeout(900)(Leases.TestCase)

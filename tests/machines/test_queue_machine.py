@@ -7,8 +7,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import cast
 
+import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
@@ -143,7 +144,7 @@ class Inboxes(RuleBasedStateMachine):
 
 
 Inboxes.TestCase.settings = scripts(25, 12)
-TestInboxes = Inboxes.TestCase
+TestInboxes = pytest.mark.timeout(900)(Inboxes.TestCase)
 
 
 class Wire:
@@ -230,6 +231,7 @@ class Streams(RuleBasedStateMachine):
     )
     def we_send(self, peer: PeerId, sizes: list[int], times: int, is_urgent: bool) -> None:
         pair = self.pairs[peer]
+        self.note_left(pair)
         for size in sizes * times:
             self.count += 1
             message = self.count.to_bytes(8, "big") + bytes(size - 8)
@@ -304,7 +306,7 @@ class Streams(RuleBasedStateMachine):
 
 
 Streams.TestCase.settings = scripts(40, 25)
-TestStreams = Streams.TestCase
+TestStreams = pytest.mark.timeout(900)(Streams.TestCase)
 
 
 class Budgets(RuleBasedStateMachine):
@@ -337,4 +339,4 @@ class Budgets(RuleBasedStateMachine):
 
 
 Budgets.TestCase.settings = scripts(30, 25)
-TestBudgets: Any = Budgets.TestCase
+TestBudgets = pytest.mark.timeout(900)(Budgets.TestCase)

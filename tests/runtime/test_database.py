@@ -28,7 +28,6 @@ from sgnus.messages.v1.types import (
     TakenBody,
 )
 from sgnus.ports import Store, StoreChange
-from sgnus.runtime import shelves as shelves_module
 from sgnus.runtime.database import Database
 from sgnus.runtime.reconciling import Reconciled
 from sgnus.wire.codec import decode
@@ -41,7 +40,6 @@ from tests.database_support import (
     in_loop,
     job_body,
     job_entry,
-    room,
     taken,
 )
 
@@ -278,34 +276,6 @@ async def test_two_claims_of_ours_that_share_a_transaction_are_both_said_and_the
         assert view is not None
         assert [claim.expires_ms for claim in view.rooms] == [NOW_MS + 120_000]
         assert node.database.counters()["entries"] == 2
-
-
-@in_loop
-async def test_an_author_over_its_quota_keeps_the_jobs_that_expire_last(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(shelves_module, "JOBS_PER_AUTHOR_MAX", 3)
-    node, other = Node(STRANGER), Node(STRANGER)
-    jobs = [job_entry(number, expires=NOW_MS + DAY_MS + number) for number in range(5)]
-    about = [taken(jobs[0].cid, 0).raw]
-    async with running(node, other):
-        await node.database.receive([jobs[0].raw, jobs[1].raw, jobs[2].raw], PEER)
-        await node.database.receive([jobs[3].raw, jobs[4].raw, *about], PEER)
-        await other.database.receive([job.raw for job in reversed(jobs)], PEER)
-        for one in (node, other):
-            assert [view.block_id for view in await one.database.open_jobs()] == [job.cid for job in jobs[2:]]
-            assert one.database.counters()["entries"] == 3
-
-
-@in_loop
-async def test_a_claim_that_its_successor_overtook_is_not_kept_and_nobody_is_blamed() -> None:
-    node, job = Node(AUTHOR), job_entry(1)
-    claims = [room(job.cid, 0, seq=number, epoch=number) for number in (1, 2)]
-    async with running(node):
-        await node.database.receive([job.raw, claims[1].raw], PEER)
-        intake = await node.database.receive([claims[0].raw], PEER)
-        assert (intake.accepted, intake.refused) == (0, ("better ones fill the quota",))
-        assert not intake.blamed
 
 
 @in_loop

@@ -10,7 +10,7 @@ from sgnus.core.shelf import JobView
 from sgnus.crypto.digests import digest
 from sgnus.crypto.identity import Identity
 from sgnus.messages.ids import PeerId
-from sgnus.messages.v1.types import Chunk, ChunkPair, EntryKind, ExplicitChunks, JobState
+from sgnus.messages.v1.types import Chunk, ChunkPair, EntryKind, ExplicitChunks, JobBody, JobState
 from sgnus.runtime.jobs import JobBook
 from sgnus.wire.codec import encode
 from tests.database_support import NETWORK, in_loop, job_body, sealed
@@ -30,7 +30,10 @@ def listed(number: int) -> bytes:
 
 
 def view_of(blob: bytes) -> JobView:
-    body = replace(job_body(), explicit_digest=digest(blob))
+    return view_of_body(replace(job_body(), explicit_digest=digest(blob)))
+
+
+def view_of_body(body: JobBody) -> JobView:
     opened = sealed(EntryKind.JOB, body)
     return JobView(
         block_id=opened.cid,

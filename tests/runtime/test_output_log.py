@@ -48,3 +48,40 @@ async def test_what_is_written_while_a_flush_fails_is_refused_though_the_next_fl
     offset, length = await log.append([b"third"])
     assert log.read(offset, length) == b"third"
     log.close()
+
+
+@in_loop
+async def test_a_log_at_rest_holds_no_descriptor_and_is_read_and_written_all_the_same(tmp_path: Path) -> None:
+    path = tmp_path / "outputs.bin"
+    log = OutputLog(path)
+    place = await log.append([b"first"])
+    assert descriptors_of(path) == 1
+    log.rest()
+    assert descriptors_of(path) == 0
+    assert log.read(*place) == b"first" and descriptors_of(path) == 0
+    assert await log.append([b"second"]) == (5, 6)
+    assert log.read(5, 6) == b"second"
+    log.close()
+
+
+@in_loop
+async def test_a_log_that_is_written_does_not_rest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    log, real, may_go_on = OutputLog(tmp_path / "outputs.bin"), os.pwrite, threading.Event()
+
+    def write(descriptor: int, data: memoryview, offset: int) -> int:
+        assert may_go_on.wait(DEADLINE_S)
+        return real(descriptor, data, offset)
+
+    monkeypatch.setattr(os, "pwrite", write)
+    writing = asyncio.create_task(log.append([b"bytes"]))
+    await asyncio.sleep(0)
+    log.rest()
+    may_go_on.set()
+    assert log.read(*await writing) == b"bytes"
+    log.close()
+
+
+def descriptors_of(path: Path) -> int:
+    """How many of this process's descriptors are that file."""
+    links = [Path(f"/proc/self/fd/{name}") for name in os.listdir("/proc/self/fd")]
+    return sum(link.exists() and link.resolve() == path.resolve() for link in links)

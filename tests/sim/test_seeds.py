@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 
 from sgnus.messages.v1.types import Verify
-from sgnus.sim.run import hostile_setting_of, setting_of
+from sgnus.sim.run import hostile_setting_of, setting_of, usurped_setting_of
 from sgnus.sim.run import proved_setting_of as proved
 from sgnus.sim.setting import FAULTS, Setting
 from tests.sim.pool import assert_lawful
@@ -28,6 +28,10 @@ def test_all_laws_hold_in_fair_weather_and_nothing_is_leased_twice() -> None:
 @pytest.mark.parametrize("first", range(10_000, 10_150, BLOCK))
 def test_all_laws_hold_against_hostile_peers(first: int) -> None:
     assert_lawful(hostile_setting_of(seed) for seed in range(first, first + BLOCK))
+
+
+def test_all_laws_hold_where_hosts_crash_and_hostile_peers_would_host() -> None:
+    assert_lawful(usurped_setting_of(seed) for seed in range(9_000, 9_040))
 
 
 @pytest.mark.parametrize("first", range(2_000, 2_100, BLOCK))

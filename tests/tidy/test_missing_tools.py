@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.missing_tool import miss
+from tests.missing_tool import lack, miss
 
 HOME = Path(__file__).parents[2]
 WAYS_TO_SKIP = ("pytest.skip(", "importorskip(", ".skipif(", ".mark.skip", ".xfail")
@@ -24,6 +24,14 @@ def test_a_missing_tool_fails_a_test_in_continuous_integration(monkeypatch: pyte
     monkeypatch.setenv("CI", "true")
     with pytest.raises(pytest.fail.Exception, match="no compiler"):
         miss("no compiler")
+
+
+def test_what_the_kernel_refuses_is_skipped_in_continuous_integration_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("CI", "true")
+    with pytest.raises(pytest.skip.Exception, match="no device"):
+        lack("no device")
 
 
 def test_continuous_integration_says_what_it_is_before_it_runs_the_tests() -> None:

@@ -16,14 +16,14 @@ from pathlib import Path
 from random import Random
 
 from tests.wires.grid import WiredNetwork
-from tests.wires.namespaces import what_is_missing
+from tests.wires.namespaces import what_is_missing, what_is_refused
 from tests.wires.plan import draw
 from tests.wires.scenario import Work, await_delivered, run, submit
 
 
 def main() -> int:
     options = _options()
-    if reason := what_is_missing():
+    if reason := what_is_missing() or what_is_refused():
         sys.stderr.write(f"wires: {reason}\n")
         return 2
     folder = Path(tempfile.mkdtemp(prefix="wires-"))

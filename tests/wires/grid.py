@@ -14,9 +14,9 @@ from types import TracebackType
 from typing import IO, Any, Final
 
 from sgnus.runtime.network_file import from_invitation, write_network
-from tests.missing_tool import miss
+from tests.missing_tool import lack, miss
 from tests.whole.grid import ROOT, STOP_S, RunningNode, die_with_parent, environment, neighbours, wait_for
-from tests.wires.namespaces import what_is_missing
+from tests.wires.namespaces import what_is_missing, what_is_refused
 from tests.wires.patience import stretched
 from tests.wires.plan import Plan
 
@@ -39,6 +39,8 @@ class WiredNetwork:
     def __init__(self, folder: Path, nodes: int) -> None:
         if reason := what_is_missing():
             miss(reason)
+        if reason := what_is_refused():
+            lack(reason)
         self.folder = folder
         self._said_before = 0
         self._read: dict[str, int] = {}

@@ -49,9 +49,16 @@ class Machine:
 
 
 def what_is_missing() -> str:
-    """Why no namespace with a TAP can be had here, in a sentence; empty if nothing is missing."""
-    if os.geteuid() != 0 or shutil.which("ip") is None or shutil.which("nsenter") is None:
-        return "needs root, ip and nsenter (apt-get install iproute2 util-linux), to make network namespaces"
+    """Which tool is not installed that makes namespaces, in a sentence; empty if none is."""
+    if shutil.which("ip") is None or shutil.which("nsenter") is None:
+        return "needs ip and nsenter (apt-get install iproute2 util-linux), to make network namespaces"
+    return ""
+
+
+def what_is_refused() -> str:
+    """Why no namespace with a TAP can be had although the tools are there, in a sentence; empty if one can."""
+    if os.geteuid() != 0:
+        return "needs root, to make network namespaces"
     if not TUN.exists():
         return f"needs {TUN}, to make network devices: load the kernel module tun, or pass the device into the container"
     try:

@@ -7,14 +7,38 @@ docs/protocol/room.md.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from sgnus.core.pen import Pen
 from sgnus.core.roster import Roster, rank, read
 from sgnus.messages.errors import PeerFault
-from sgnus.messages.ids import PeerId
-from sgnus.messages.limits import EPOCHS_AHEAD_MAX, STAGGER_MS
+from sgnus.messages.ids import InstanceId, PeerId
+from sgnus.messages.limits import EPOCHS_AHEAD_MAX, STAGGER_MS, VOTED_INSTANCES_MAX
 from sgnus.messages.v1.types import OnHostChanged, SignedEnvelope, SignedKind, Vote
+
+
+@dataclass(slots=True)
+class Votes:
+    """Whom this peer voted for, by instance and epoch: a seat that it lost and got again gives it no second vote."""
+
+    by_instance: dict[InstanceId, dict[int, PeerId]] = field(default_factory=dict)
+
+    def of(self, instance: InstanceId) -> dict[int, PeerId]:
+        """Those in this instance, to be added to. Of other instances, those that we sat in longest ago are forgotten."""
+        voted = self.by_instance[instance] = self.by_instance.pop(instance, {})
+        while len(self.by_instance) > VOTED_INSTANCES_MAX:
+            del self.by_instance[next(iter(self.by_instance))]
+        return voted
+
+
+def voted_before(facts: Mapping[str, bytes]) -> Votes:
+    """The votes that we gave before we were started again, out of what was persisted of them."""
+    votes = Votes()
+    for key, candidate in facts.items():
+        instance, epoch = key.split("/")
+        votes.by_instance.setdefault(InstanceId(instance), {})[int(epoch)] = PeerId(candidate.decode())
+    return votes
 
 
 @dataclass(slots=True)

@@ -10,8 +10,8 @@ from sgnus.core import ballot as ballots
 from sgnus.core import effects as fx
 from sgnus.core import roster as rosters
 from sgnus.core.membership import request_work
+from sgnus.core.pacing import note_news
 from sgnus.core.room import Hosting, Phase, Room
-from sgnus.core.seating import announce_soon
 from sgnus.messages.errors import PeerFault
 from sgnus.messages.ids import PeerId
 from sgnus.messages.limits import (
@@ -201,5 +201,5 @@ def _claim_if_elected(room: Room, now_ms: int) -> None:
     room.say(claim, dict.fromkeys(told))
     ballot.rest()
     ballot.claim = claim
-    announce_soon(room, now_ms)
+    note_news(room, now_ms)
     request_work(room, now_ms)

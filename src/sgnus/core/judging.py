@@ -169,7 +169,7 @@ def _has_nobody_left(arbitration: Arbitration, now_ms: int) -> bool:
 def _redo_of_absent(own: Publication, arbitration: Arbitration, connected: Collection[PeerId]) -> bool:
     """Whoever committed is drawn from, in every room over these results, and would be waited for in every one. What those did
     who seal in none of them, and have no stream with us, is done again by members that are there. False if nobody is absent:
-    a crowd of strangers cannot have the work of those undone who verify it elsewhere.
+    a crowd of strangers cannot have the work of those undone who verify it elsewhere. We are always there.
     """
     microjob, shelf = arbitration.microjob, own.shelf(arbitration.microjob)
     rounds = [one for one in own.court.rounds.values() if one.microjob == microjob]

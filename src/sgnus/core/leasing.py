@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from sgnus.core import effects as fx
 from sgnus.core.leases import Lease
+from sgnus.core.pacing import note_news
 from sgnus.core.room import Phase, Room
-from sgnus.core.seating import announce_soon
 from sgnus.messages.ids import PeerId
 from sgnus.messages.v1.types import (
     LeaseRequest,
@@ -75,7 +75,7 @@ def take_view(room: Room, view: PublisherView, now_ms: int) -> None:
     room.hosting.preferred = view.preferred
     room.board.returns.asked.clear()
     ask_publisher(room, "asked again")
-    announce_soon(room, now_ms)
+    note_news(room, now_ms)
     lease_out(room, now_ms)
 
 
@@ -89,7 +89,7 @@ def lease_out(room: Room, now_ms: int) -> None:
     for lease in room.board.grant(workers, now_ms):
         _start(room, lease, now_ms)
     if before and not room.board.open_sub_blocks(now_ms):
-        announce_soon(room, now_ms)
+        note_news(room, now_ms)
 
 
 def _start(room: Room, lease: Lease, now_ms: int) -> None:
@@ -118,11 +118,11 @@ def pause_or_resume(room: Room, now_ms: int) -> None:
     if not room.is_publisher_here and hosting.paused_ms is None:
         hosting.paused_ms = now_ms
         room.tell("waits for the publisher")
-        announce_soon(room, now_ms)
+        note_news(room, now_ms)
     elif room.is_publisher_here and hosting.paused_ms is not None:
         room.board.shift(now_ms - hosting.paused_ms)
         hosting.paused_ms = None
-        announce_soon(room, now_ms)
+        note_news(room, now_ms)
 
 
 def expire(room: Room, now_ms: int) -> None:

@@ -5,7 +5,6 @@ A stream is closed only after `LINGER_MS` without need, so that last words (a re
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from sgnus.core import effects as fx
@@ -22,6 +21,8 @@ class Links:
     addresses: dict[PeerId, SignedEnvelope] = field(default_factory=dict)
     wanted: dict[PeerId, int | None] = field(default_factory=dict)
     connected: list[PeerId] = field(default_factory=list)
+    needed: list[PeerId] | None = None
+    """Who was needed last, while nothing lingers: as long as that is so, a step has nothing to do here."""
 
     def learn(self, peer: PeerId, address: SignedEnvelope | None) -> None:
         if address is not None:
@@ -38,13 +39,16 @@ class Links:
         if peer == self.me:
             return []
         self.learn(peer, address)
+        self.needed = None
         is_new = peer not in self.wanted
         if is_new or self.wanted[peer] is not None:
             self.wanted[peer] = now_ms + LINGER_MS
         return [fx.Open(peer, self.addresses.get(peer))] if is_new or address is not None else []
 
-    def need(self, peers: Iterable[PeerId], now_ms: int) -> list[fx.Effect]:
+    def need(self, peers: list[PeerId], now_ms: int) -> list[fx.Effect]:
         """Exactly these are needed now: open what is new, let the rest linger, close what lingered long enough."""
+        if peers == self.needed:
+            return []
         needed = dict.fromkeys(peer for peer in peers if peer != self.me)
         effects: list[fx.Effect] = []
         for peer in needed:
@@ -60,8 +64,11 @@ class Links:
                 del self.wanted[peer]
                 self.addresses.pop(peer, None)
                 effects.append(fx.Close(peer))
+        self.needed = peers if len(self.wanted) == len(needed) else None
         return effects
 
     def next_ms(self) -> int | None:
         """When a lingering stream is to be closed."""
+        if self.needed is not None:
+            return None
         return min((until for until in self.wanted.values() if until is not None), default=None)

@@ -8,17 +8,25 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
+from typing import Final
 
 from sgnus.core.finished import Finished
 from sgnus.core.inputs import JobFacts, RoomHeard
+from sgnus.core.pacing import stale_ms
+from sgnus.core.terms import Terms
 from sgnus.messages.ids import InstanceId, PeerId
 from sgnus.messages.limits import (
     ANNOUNCE_MS_MAX,
     ANNOUNCE_MS_MIN,
+    CROWD_NEIGHBOURS_MIN,
     DEAD_ROOM_MS,
     FOUNDING_HEAD_START_MS,
+    FOUNDING_SPREAD_MS,
+    FOUNDING_SPREAD_MS_MAX,
     FOUNDING_STAGGER_MS,
     LOBBY_LISTEN_MS,
+    LOTS_MAX,
+    PEERS_PER_FOUNDER,
     RANK_MAX,
     REFUSED_MS,
     ROOM_STALE_MS,
@@ -26,19 +34,28 @@ from sgnus.messages.limits import (
 )
 from sgnus.messages.v1.types import RoomAnnouncement
 
+LOT_BYTES: Final = 3
+
 
 @dataclass(slots=True)
 class KnownRoom:
-    """The last announcement of an instance, and since when its host is not worth asking."""
+    """The last announcement of an instance, our lots for it, and since when its host is not worth asking."""
 
     host: PeerId
     announcement: RoomAnnouncement
     heard_ms: int
+    lots: bytes = b""
     not_before_ms: int = 0
 
     @property
     def has_work(self) -> bool:
         return self.announcement.unleased > 0
+
+    @property
+    def lot(self) -> bytes:
+        """The lowest of our lots: one for each sub-block that is open there."""
+        count = max(1, min(LOTS_MAX, self.announcement.unleased))
+        return min(self.lots[LOT_BYTES * n : LOT_BYTES * (n + 1)] for n in range(count))
 
 
 @dataclass(slots=True)
@@ -48,6 +65,7 @@ class Lobby:
     me: PeerId
     facts: JobFacts
     turn_from_ms: int
+    entered_ms: int | None = None
     rooms: dict[InstanceId, KnownRoom] = field(default_factory=dict)
     ended: list[tuple[InstanceId, PeerId]] = field(default_factory=list)
     postponed: dict[PeerId, int] = field(default_factory=dict)
@@ -63,7 +81,9 @@ class Lobby:
         if said.closing or (instance, host) in self.ended:
             self._end(instance, heard, now_ms)
             return
-        if said.microjob >= self.facts.microjobs or (known is not None and _is_older(heard, known, now_ms)):
+        if said.microjob >= self.facts.microjobs or (
+            known is not None and _is_older(heard, known, now_ms - stale_ms(self.crowd))
+        ):
             return
         if said.sequence:
             # Nobody has two seats: else one liar could occupy all microjobs.
@@ -75,7 +95,13 @@ class Lobby:
                 stalest = min(self.rooms, key=lambda known: self.rooms[known].heard_ms)
                 del self.rooms[stalest]  # Else a flood of rooms that never were would hide those that are.
             self._postpone(host, now_ms)
-        self.rooms[instance] = KnownRoom(host, said, now_ms)
+        lots = known.lots if known is not None else _order(self.me, instance)
+        self.rooms[instance] = KnownRoom(host, said, now_ms, lots)
+
+    @property
+    def crowd(self) -> int:
+        """How many rooms speak here, as far as we know; no more than there are open microjobs, whoever makes up rooms."""
+        return min(len(self.rooms), self.facts.microjobs - len(self.facts.taken))
 
     def _postpone(self, host: PeerId, now_ms: int) -> None:
         """Turns begin anew with a new room, but not with each of a host that opens one after the other: it would keep all
@@ -100,27 +126,23 @@ class Lobby:
             self.ended = [*self.ended[-255:], (instance, host)]
 
     def joinable(self, now_ms: int, *, with_work: bool) -> list[KnownRoom]:
-        """Rooms to ask for a seat: most open work first; equal ones in an order of our own, so that nodes spread."""
+        """Rooms to ask for a seat, in an order of our own, so that nodes spread. A room has as many of our lots as it has open
+        sub-blocks, and the lowest lot goes first: of many nodes so many come first to each room as it has work for.
+        """
         rooms = [
             known
             for known in self.living(now_ms)
             if known.announcement.seats > 0
             and known.not_before_ms <= now_ms
             and known.has_work is with_work
+            and (not with_work or now_ms - known.heard_ms < ROOM_STALE_MS)
             and known.host != self.me
             and (
-                known.announcement.delivered < known.announcement.sub_blocks or self._waits_for_members(known)
+                known.announcement.delivered < known.announcement.sub_blocks
+                or _waits_for_members(known, self.facts.terms)
             )
         ]
-        return sorted(
-            rooms,
-            key=lambda known: (-known.announcement.unleased, _order(self.me, known.announcement.instance)),
-        )
-
-    def _waits_for_members(self, known: KnownRoom) -> bool:
-        """All its work is done, and too few are there to verify it."""
-        terms = self.facts.terms
-        return terms is not None and known.announcement.members < terms.policy.min_members
+        return sorted(rooms, key=lambda known: (known.lot, known.announcement.instance))
 
     def room_of(self, microjob: int, now_ms: int) -> KnownRoom | None:
         """A living room of this microjob, the lower instance first."""
@@ -144,15 +166,30 @@ class Lobby:
         The publisher comes last: it serves the data.
 
         Turns begin anew with a room that is heard of, and when our own seat ends: else all whose seat ended at
-        once would found at once.
+        once would found at once. In a crowd some of us are among the first, each at a moment of its own.
         """
         order = sorted(
             neighbours, key=lambda peer: (peer == self.facts.publisher, _order(self.facts.job, peer))
         )
         place = order.index(self.me) if self.me in order else 0
-        if place == 0:
+        spread_ms = self.spread_ms(neighbours)
+        first = len(neighbours) // PEERS_PER_FOUNDER if spread_ms else 1
+        if place >= first:
+            wait_ms = FOUNDING_HEAD_START_MS + min(place - first + 1, RANK_MAX) * FOUNDING_STAGGER_MS
+            return self.turn_from_ms + wait_ms
+        if self.entered_ms is None or not spread_ms:
             return self.turn_from_ms
-        return self.turn_from_ms + FOUNDING_HEAD_START_MS + min(place, RANK_MAX) * FOUNDING_STAGGER_MS
+        return (
+            self.entered_ms + int.from_bytes(_order(self.facts.job, self.me, "founds")[:4], "big") % spread_ms
+        )
+
+    def spread_ms(self, neighbours: tuple[PeerId, ...]) -> int:
+        """In a crowd: how long rooms are founded before anybody asks for a seat. Else the first few would be asked by all, and
+        many would be founded twice.
+        """
+        if self.entered_ms is None or len(neighbours) <= CROWD_NEIGHBOURS_MIN:
+            return 0
+        return min(FOUNDING_SPREAD_MS_MAX, FOUNDING_SPREAD_MS * self.facts.microjobs)
 
     def listen(self, now_ms: int) -> None:
         """Our room ended before its work did: rooms that live announce themselves before we found another."""
@@ -164,7 +201,7 @@ class Lobby:
         if known is not None:
             known.not_before_ms = now_ms + (DEAD_ROOM_MS if dead else REFUSED_MS)
             if dead:
-                known.heard_ms = now_ms - ROOM_STALE_MS
+                known.heard_ms = now_ms - stale_ms(self.crowd)
 
     def shun(self, host: PeerId, now_ms: int) -> None:
         """A host did not answer: none of its rooms counts for a while, whatever it announces."""
@@ -178,14 +215,20 @@ class Lobby:
 
     def living(self, now_ms: int) -> list[KnownRoom]:
         """Rooms that were heard of lately, of microjobs that are still open, and whose hosts were not convicted."""
+        fresh_ms = now_ms - stale_ms(self.crowd)
         return [
             known
             for known in self.rooms.values()
-            if now_ms - known.heard_ms < ROOM_STALE_MS
+            if known.heard_ms > fresh_ms
             and self.is_open(known.announcement.microjob)
             and self.shunned.get(known.host, now_ms) <= now_ms
             and known.host not in self.facts.banned
         ]
+
+
+def _waits_for_members(known: KnownRoom, terms: Terms | None) -> bool:
+    """All its work is done, and too few are there to verify it."""
+    return terms is not None and known.announcement.members < terms.policy.min_members
 
 
 def _order(*names: object) -> bytes:
@@ -193,10 +236,10 @@ def _order(*names: object) -> bytes:
     return hashlib.sha256("/".join(map(str, names)).encode()).digest()
 
 
-def _is_older(heard: RoomHeard, known: KnownRoom, now_ms: int) -> bool:
+def _is_older(heard: RoomHeard, known: KnownRoom, fresh_ms: int) -> bool:
     """Known already, or of an epoch that is over, unless the host of the later one is gone (or never was)."""
     said, last = heard.announcement, known.announcement
     if heard.host == known.host:
         return (said.epoch, said.sequence) <= (last.epoch, last.sequence)
-    is_gone = now_ms - known.heard_ms >= ROOM_STALE_MS
+    is_gone = known.heard_ms <= fresh_ms
     return said.epoch < last.epoch and not (is_gone and said.sequence)

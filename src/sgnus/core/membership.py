@@ -8,9 +8,9 @@ from sgnus.core import effects as fx
 from sgnus.core import roster as rosters
 from sgnus.core.inputs import DeliveryEnded, SubBlockComputed, SubBlockFailed
 from sgnus.core.leasing import ask_publisher, lease_out, take_from_leaver
+from sgnus.core.pacing import note_news
 from sgnus.core.pen import Pen
 from sgnus.core.room import Phase, Room
-from sgnus.core.seating import announce_soon
 from sgnus.messages.errors import PeerFault
 from sgnus.messages.ids import PeerId
 from sgnus.messages.limits import HEARTBEAT_MS, IDLE_REQUEST_MS
@@ -310,6 +310,6 @@ def _take_held(room: Room, envelope: SignedEnvelope, now_ms: int) -> None:
         return
     room.board.note_held(held.sub_block)
     room.stop(held.sub_block)
-    announce_soon(room, now_ms)
+    note_news(room, now_ms)
     seat, member = room.seat, PeerId(held.member)
     room.out.append(fx.Processed(seat.job, seat.microjob, seat.instance, held.sub_block, member, held=True))

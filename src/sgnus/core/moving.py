@@ -58,9 +58,10 @@ def sit(node: NodeCore, lobby: Lobby, roster: Roster, now_ms: int, *, by_app: bo
     here = facts.publisher == node.pen.peer or facts.publisher in node.links.connected
     room.is_publisher_here = here
     room.board.banned = node.own.bans(facts)
+    room.ballot.voted = node.own.votes.of(roster.instance)
     room.hosting.door.standing = node.own.standing
     room.phase = Phase.HOST if roster.host == node.pen.peer else Phase.MEMBER
-    node.room = room
+    node.room, node.search.full, lobby.entered_ms = room, 0, None
     node.links.learn(facts.publisher, facts.address)
     room.adopt(roster, now_ms)
     room.out.append(fx.HostChanged(facts.job, microjob, roster.instance, roster.epoch, roster.host))

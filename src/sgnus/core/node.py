@@ -15,6 +15,7 @@ from sgnus.core import inputs as ins
 from sgnus.core.admission import Standing
 from sgnus.core.app_seats import AppClaim, AppSeat
 from sgnus.core.asking import Pending
+from sgnus.core.ballot import Votes
 from sgnus.core.inputs import JobFacts
 from sgnus.core.links import Links
 from sgnus.core.lobby import Lobby
@@ -45,6 +46,7 @@ class Own:
     is_stopping: bool = False
     """Told to end: it takes no seat, and founds nothing."""
     standing: Standing = field(default_factory=Standing)
+    votes: Votes = field(default_factory=Votes)
 
     def bans(self, facts: JobFacts) -> tuple[PeerId, ...]:
         """Whom we do not seat in this job: whom its publisher convicted, and whom we refuse everywhere."""
@@ -58,11 +60,15 @@ class Own:
 
 @dataclass(slots=True)
 class Search:
-    """The search for a seat: what was asked for, when to look again, who else may be looking, which apps want us to host."""
+    """The search for a seat: what was asked for, when to look again, who else may be looking, which apps want us to host.
+    `full`: how many rooms in a row were full when we asked; `ask_ms`: when the next may be asked.
+    """
 
     neighbours: tuple[PeerId, ...]
     pending: Pending | None = None
     seek_ms: int = 0
+    full: int = 0
+    ask_ms: int = 0
     claims: list[AppClaim] = field(default_factory=list)
 
 
@@ -231,8 +237,10 @@ def _needed(node: NodeCore) -> list[PeerId]:
             continue
         for shelf in publication.shelves.values():
             for observed in shelf.instances.values():
-                for member in observed.roster.list.members:
-                    node.links.learn(PeerId(member.peer), member.address)
+                if observed.learned is not observed.roster:
+                    observed.learned = observed.roster
+                    for member in observed.roster.list.members:
+                        node.links.learn(PeerId(member.peer), member.address)
         needed += publication.observers_of()
         needed += [peer for one in publication.court.rounds.values() for peer in one.audience()]
     return needed

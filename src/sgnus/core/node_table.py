@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from sgnus.core import app_seats, departing, judging, moving, observing, rechecking, rounds, seeking
+from sgnus.core import app_seats, departing, judging, moving, observing, pacing, rechecking, rounds, seeking
 from sgnus.core import effects as fx
 from sgnus.core import inputs as ins
 from sgnus.core.admission import Standing
@@ -46,7 +46,7 @@ def _job(node: NodeCore, given: ins.JobChanged, now_ms: int) -> None:
     facts = given.facts
     lobby = node.jobs.get(facts.job)
     if lobby is None and facts.open:
-        lobby = node.jobs[facts.job] = Lobby(node.pen.peer, facts, now_ms)
+        lobby = node.jobs[facts.job] = Lobby(node.pen.peer, facts, now_ms, now_ms)
         node.search.seek_ms = now_ms
         node.links.learn(facts.publisher, facts.address)
         node.out.append(fx.Subscribe(lobby_topic(facts.job)))
@@ -154,6 +154,8 @@ def _heard(node: NodeCore, given: ins.RoomHeard, now_ms: int) -> None:
         return
     lobby.hear(given, now_ms)
     room = node.room
+    if room is not None and room.seat.job == said.job and room.phase is Phase.HOST:
+        pacing.note_crowd(room, lobby.crowd, now_ms)
     if room is None or (said.job, said.microjob) != (room.seat.job, room.seat.microjob):
         return
     is_host = room.phase is Phase.HOST

@@ -39,6 +39,8 @@ class Observed:
 
     roster: Roster
     seated: dict[PeerId, None]
+    learned: Roster | None = None
+    """The list whose addresses we have learned: a publisher of a hundred rooms must not read all lists at each step."""
 
     def seat(self, peers: tuple[PeerId, ...]) -> None:
         """These have seats now. Of those that had one before, the oldest are forgotten."""
@@ -149,7 +151,10 @@ class Publication:
             self.take(microjob, receipt)
 
     def ran(self, ran: PublisherRan) -> None:
-        """We ran an abandoned sub-block ourselves; if that failed too, the job fails, with the reason."""
+        """We ran an abandoned sub-block ourselves; if that failed too, the job fails, with the reason. Should the result be
+        voided, we may be asked again.
+        """
+        self.running_here = [one for one in self.running_here if one != (ran.microjob, ran.sub_block)]
         if ran.error:
             self._end(DoneStatus.FAILED, f"sub-block {ran.microjob * 10 + ran.sub_block}: {ran.error}")
             return

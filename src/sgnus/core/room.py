@@ -80,13 +80,25 @@ class Work:
 
 
 @dataclass(slots=True)
+class Voice:
+    """What a host says of its room in the lobby, and when next (`pacing.py`). `was_open`: the lobby was told that there are seats
+    and work; `rooms`: how many other microjobs of this job have one, as we hear.
+    """
+
+    next_ms: int = 0
+    spoken_ms: int = 0
+    sequence: int = 0
+    has_news: bool = False
+    was_open: bool = True
+    rooms: int = 0
+
+
+@dataclass(slots=True)
 class Hosting:
     """What only the host needs: who may come in, announcements, the publisher's view."""
 
     door: Door = field(default_factory=Door)
-    announce_ms: int = 0
-    announced_ms: int = 0
-    sequence: int = 0
+    voice: Voice = field(default_factory=Voice)
     has_view: bool = False
     preferred: str = ""
     grace_ms: int = 0

@@ -85,7 +85,7 @@ def _tick_host(room: Room, _me: PeerId, _tick: Tick, now_ms: int) -> None:
     seating.remove_gone(room, now_ms)
     seating.seat_pending(room, now_ms)
     leasing.lease_out(room, now_ms)
-    if now_ms >= room.hosting.announce_ms:
+    if now_ms >= room.hosting.voice.next_ms:
         seating.announce(room, now_ms)
 
 
@@ -177,7 +177,7 @@ def wake_ms(room: Room, now_ms: int) -> int | None:
 
 def _host_moments(room: Room, now_ms: int) -> list[int]:
     hosting = room.hosting
-    moments = [hosting.announce_ms]
+    moments = [hosting.voice.next_ms]
     leases_ms = None if hosting.paused_ms is not None else room.board.next_ms(now_ms)
     moments += [x for x in (hosting.door.seat_ms, leases_ms) if x is not None]
     if hosting.grace_ms > now_ms:

@@ -7,7 +7,7 @@ docs/protocol/room.md. Each list names the one before it, so that two lists in o
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from sgnus.core.pen import Pen
@@ -56,6 +56,11 @@ class Roster:
     envelope: SignedEnvelope
     digest: bytes
     host: PeerId
+    peers: tuple[PeerId, ...] = field(init=False, compare=False)
+    """All who have a seat, in order."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "peers", tuple(PeerId(member.peer) for member in self.list.members))
 
     @property
     def instance(self) -> InstanceId:
@@ -68,10 +73,6 @@ class Roster:
     @property
     def sequence(self) -> int:
         return self.list.sequence
-
-    @property
-    def peers(self) -> tuple[PeerId, ...]:
-        return tuple(PeerId(member.peer) for member in self.list.members)
 
     def member(self, peer: PeerId) -> Member | None:
         """The seat of `peer`, if it has one."""

@@ -6,14 +6,13 @@ Requests that arrive within `SEATING_MS` are seated by one list. ACCEPT follows 
 from __future__ import annotations
 
 from sgnus.core import effects as fx
+from sgnus.core import pacing
 from sgnus.core import roster as rosters
 from sgnus.core.admission import admitted
 from sgnus.core.inputs import RoomHeard, SeatAsked
 from sgnus.core.room import Phase, Room
 from sgnus.messages.ids import PeerId
 from sgnus.messages.limits import (
-    ANNOUNCE_MS_MAX,
-    ANNOUNCE_MS_MIN,
     DURATION_MS_MAX,
     ROOM_MEMBERS_MAX,
     SEATING_MS,
@@ -105,7 +104,7 @@ def change_list(room: Room, members: tuple[Member, ...], removals: tuple[Removal
     room.adopt(following, now_ms)
     told.update(dict.fromkeys(room.audience()))
     room.say(OnPeerListChanged(list=following.envelope), told)
-    announce_soon(room, now_ms)
+    pacing.note_news(room, now_ms)
 
 
 def remove(room: Room, removals: list[Removal], now_ms: int) -> None:
@@ -156,17 +155,10 @@ def let_go(room: Room, sender: PeerId, left: MemberLeft, now_ms: int) -> None:
         remove(room, [removal], now_ms)
 
 
-def announce_soon(room: Room, now_ms: int) -> None:
-    """Something that the lobby should know changed: announce, at most once in `ANNOUNCE_MS_MIN`."""
-    earliest = room.hosting.announced_ms + ANNOUNCE_MS_MIN if room.hosting.sequence else now_ms
-    room.hosting.announce_ms = min(room.hosting.announce_ms, max(now_ms, earliest))
-
-
 def announce(room: Room, now_ms: int, *, closing: bool = False) -> None:
     """Tell the lobby that this room exists, or (closing) that it ended."""
     hosting, seat = room.hosting, room.seat
-    hosting.sequence += 1
-    hosting.announced_ms, hosting.announce_ms = now_ms, now_ms + ANNOUNCE_MS_MAX
+    pacing.note_spoken(room, now_ms)
     announcement = RoomAnnouncement(
         job=seat.job,
         microjob=seat.microjob,
@@ -179,7 +171,7 @@ def announce(room: Room, now_ms: int, *, closing: bool = False) -> None:
         delivered=room.book.delivered(),
         address=seat.address,
         waiting=hosting.paused_ms is not None,
-        sequence=hosting.sequence,
+        sequence=hosting.voice.sequence,
         closing=closing,
     )
     envelope = seat.pen.sign(SignedKind.ANNOUNCEMENT, announcement)
@@ -193,7 +185,7 @@ def hear_rival(room: Room, _sender: PeerId, heard: RoomHeard, now_ms: int) -> No
     """
     rival = heard.announcement
     if rival.closing:
-        announce_soon(room, now_ms)  # Its members look for a room now.
+        pacing.note_news(room, now_ms)  # Its members look for a room now.
         return
     if rival.sequence == 0:
         return  # A claim of the database: its host may be long gone.

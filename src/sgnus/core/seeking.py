@@ -18,6 +18,7 @@ from sgnus.messages.ids import InstanceId, PeerId
 from sgnus.messages.limits import (
     IDLE_SEAT_MS,
     LOBBY_LISTEN_MS,
+    REFUSED_DOUBLINGS_MAX,
     SEEK_MS,
 )
 from sgnus.messages.v1.types import (
@@ -105,7 +106,9 @@ def seek(node: NodeCore, now_ms: int) -> None:
 def _find_seat(node: NodeCore, now_ms: int) -> None:
     lobbies = _wanted(node)
     for lobby in lobbies:
-        for known in lobby.joinable(now_ms, with_work=True):
+        ask_ms = max(node.search.ask_ms, (lobby.entered_ms or 0) + lobby.spread_ms(node.neighbours))
+        rooms = lobby.joinable(now_ms, with_work=True) if now_ms >= ask_ms else ()
+        for known in rooms:
             asking.ask(node, lobby, known, now_ms)
             return
         free = lobby.without_room(now_ms)
@@ -115,7 +118,7 @@ def _find_seat(node: NodeCore, now_ms: int) -> None:
         if free:
             node.search.seek_ms = min(node.search.seek_ms, _founding_ms(node, lobby))
             return
-    for lobby in lobbies:
+    for lobby in lobbies if now_ms >= node.search.ask_ms else ():
         for known in lobby.joinable(now_ms, with_work=False):
             asking.ask(node, lobby, known, now_ms)
             return
@@ -187,6 +190,9 @@ def take_answer(node: NodeCore, sender: PeerId, answer: JoinAnswer, now_ms: int)
     lobby = node.jobs.get(pending.job)
     if lobby is None:
         return
+    if answer.reason is JoinReason.FULL:
+        known = lobby.rooms.get(pending.instance)
+        _wait_after_full(node, now_ms, is_urgent=known is not None and known.has_work)
     if answer.reason is not JoinReason.ACCEPTED or answer.list is None:
         lobby.refuse(pending.instance, now_ms, dead=answer.reason is JoinReason.DONE)
         answer_app(node, _STATUS.get(answer.reason, RoomJoinStatus.REFUSED), answer.reason.name)
@@ -196,6 +202,17 @@ def take_answer(node: NodeCore, sender: PeerId, answer: JoinAnswer, now_ms: int)
         raise PeerFault("the host accepted us with a list of another room, or without us on it")
     moving.sit(node, lobby, roster, now_ms, by_app=node.app is not None)
     answer_app(node, RoomJoinStatus.OK, "")
+
+
+def _wait_after_full(node: NodeCore, now_ms: int, *, is_urgent: bool) -> None:
+    """Where one room is full the next may have a seat; where several are, many look for one, and each of us asks less often.
+    Meanwhile we found a room if that is our turn. A seat without work is no hurry from the first.
+    """
+    search = node.search
+    search.full += 1
+    doublings = search.full - 1 if is_urgent else search.full + 1
+    if doublings:
+        search.ask_ms = now_ms + (SEEK_MS << min(doublings, REFUSED_DOUBLINGS_MAX))
 
 
 def take_list(node: NodeCore, said: OnPeerListChanged | VoteRequest, now_ms: int) -> None:

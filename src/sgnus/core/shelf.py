@@ -278,7 +278,7 @@ def _view_of(shelf: Shelf) -> JobView:
     done: DoneBody | None = dones[0].body if dones else None
     taken = _best(shelf.of_kind(EntryKind.TAKEN))
     settled = _best(shelf.of_kind(EntryKind.SETTLED))
-    rooms = tuple(_claim(opened) for opened in shelf.of_kind(EntryKind.ROOM))
+    rooms = tuple(claim_of(opened) for opened in shelf.of_kind(EntryKind.ROOM))
     return JobView(
         block_id=job.cid,
         author=job.author,
@@ -327,7 +327,7 @@ def _state(cancelled: str | None, done: DoneBody | None, is_under_way: bool) -> 
     return JobState.RUNNING if is_under_way else JobState.QUEUED
 
 
-def _claim(opened: OpenedEntry) -> RoomClaim:
+def claim_of(opened: OpenedEntry) -> RoomClaim:
     body: RoomBody = opened.body
     return RoomClaim(
         body.microjob, opened.author, body.instance, body.epoch, body.address, opened.entry.expires

@@ -131,7 +131,8 @@ class Engine:
         try:
             return self.core.handle(given, self.now_ms())
         except Exception:
-            LOG.exception("the core failed on %r; this node leaves its room", given)
+            # Not the input itself: it may hold what is secret, such as the salts of our outputs.
+            LOG.exception("the core failed on %s; this node leaves its room", type(given).__name__)
             return self.core.abandon_room()
 
     async def _commit(self, durable: Sequence[fx.Persist]) -> None:

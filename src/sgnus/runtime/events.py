@@ -1,4 +1,4 @@
-"""What apps are told and what stories keep: bounded per job, oldest forgotten first."""
+"""What apps are told and what stories keep: bounded per job and in all, the oldest forgotten first."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ from sgnus.messages.v1.types import (
 LOG: Final = logging.getLogger("sgnus.room")
 EVENTS_PER_JOB_MAX: Final = 10_000
 JOBS_MAX: Final = 1_000
+LINES_MAX: Final = 100_000
 RECENT_MAX: Final = 4
 
 
@@ -43,15 +44,15 @@ class EventHub:
 
     def __init__(self) -> None:
         self._logs: dict[BlockId, JobLog] = {}
+        self._lines = 0
         self._started = time.monotonic()
 
     def log(self, job: BlockId) -> JobLog:
         """The log of a job, begun at need."""
-        if job not in self._logs:
-            while len(self._logs) >= JOBS_MAX:
-                del self._logs[next(iter(self._logs))]
-            self._logs[job] = JobLog()
-        return self._logs[job]
+        log = self._logs[job] = self._logs.pop(job) if job in self._logs else JobLog()
+        while len(self._logs) > 1 and (len(self._logs) > JOBS_MAX or self._lines > LINES_MAX):
+            self._lines -= len(self._logs.pop(next(iter(self._logs))).lines)
+        return log
 
     def take(self, effect: fx.Effect) -> None:
         """Keep what an effect tells, if it tells anything."""
@@ -75,6 +76,7 @@ class EventHub:
     def note(self, job: BlockId, line: str) -> None:
         """A line of the story, with the time since this node started."""
         log = self.log(job)
+        self._lines += len(log.lines) < EVENTS_PER_JOB_MAX
         log.lines.append(f"{time.monotonic() - self._started:9.3f} s  {line}")
         self.touch(job)
 

@@ -44,6 +44,7 @@ class OutputLog:
         self._flush: asyncio.Task[None] | None = None
         self._waiting: list[asyncio.Future[None]] = []
         self._failed_flushes = 0
+        self._writing: set[int] = set()
         self._is_named = False
 
     async def append(self, data: Sequence[bytes | memoryview]) -> tuple[int, int]:
@@ -51,8 +52,9 @@ class OutputLog:
         length = sum(len(part) for part in data)
         offset, self._end = self._opened(length)
         failed_before = self._failed_flushes
+        self._writing.add(offset)
         try:
-            await asyncio.to_thread(_write_all, self._descriptor(), data, offset)
+            await asyncio.to_thread(self._write, self._descriptor(), data, offset)
         except OSError as error:
             raise WorldFault(f"cannot write outputs to {self._path}: {error.strerror}") from error
         done = asyncio.get_running_loop().create_future()
@@ -67,10 +69,19 @@ class OutputLog:
 
     def read(self, offset: int, length: int) -> bytes:
         """Bytes that were appended. WorldFault if they are not there."""
-        data = os.pread(self._descriptor(), length, offset)
+        try:
+            with self._path.open("rb", buffering=0) as file:
+                data = os.pread(file.fileno(), length, offset)
+        except OSError as error:
+            raise WorldFault(f"cannot read outputs from {self._path}: {error.strerror}") from error
         if len(data) != length:
             raise WorldFault(f"{self._path} is shorter than its records say: outputs were lost")
         return data
+
+    def rest(self) -> None:
+        """Give the descriptor back, unless somebody is writing: a node keeps its jobs for days, and has few descriptors."""
+        if not self._writing and self._flush is None:
+            self.close()
 
     def close(self) -> None:
         if self._file is not None:
@@ -89,6 +100,13 @@ class OutputLog:
                 raise WorldFault(f"cannot open {self._path}: {error.strerror}") from error
             self._end = os.fstat(self._file).st_size
         return self._file
+
+    def _write(self, descriptor: int, data: Sequence[bytes | memoryview], offset: int) -> None:
+        """In a thread, which goes on when whoever waits for it is cancelled."""
+        try:
+            _write_all(descriptor, data, offset)
+        finally:
+            self._writing.discard(offset)
 
     async def _flush_all(self) -> None:
         while self._waiting:
@@ -259,7 +277,9 @@ class JobFiles:
             raise WorldFault(f"cannot read {name} of the job: {error.strerror}") from error
 
     def rest(self) -> None:
-        """Let go of the input's pages: nobody is expected to read it again soon."""
+        """Let go of pages, digests and descriptors: nobody is expected to need them again soon."""
+        self.outputs.rest()
+        self._manifest = None
         if self._input is not None:
             self._input.close()
             self._input = None

@@ -115,7 +115,9 @@ class JobWatch:
             if loaded is not None and (loaded.held or loaded.turns):
                 self._engine.put(loaded)
             for claim in view.rooms:
-                if claim.expires_ms > unix_ms() and claim.host != self._engine.core.pen.peer:
+                is_new = (claim.instance, claim.host) not in job.claims
+                if is_new and claim.expires_ms > unix_ms() and claim.host != self._engine.core.pen.peer:
+                    job.claims[claim.instance, claim.host] = None
                     self._hear_claim(job, claim)
         await self._keep_entries(job)
         if not facts.open and job.files is not None:

@@ -28,6 +28,7 @@ from sgnus.wire.codec import decode, encode
 
 FRESH_MS: Final = 3_000
 JOBS_KEPT_MAX: Final = 4_096
+MODULES_KEPT_MAX: Final = 64
 EXPLICIT_BYTES_MAX: Final = 256 * 1024 * 1024
 READ_BLOB = Callable[[PeerId, bytes, int], Awaitable[bytes]]
 
@@ -87,6 +88,10 @@ class Job:
     places: list[OutputPlace] = field(default_factory=list)
     branches: dict[int, ReadBranchReply] = field(default_factory=dict)
     folder: FolderState = field(default_factory=FolderState)
+    claims: dict[tuple[str, PeerId], None] = field(default_factory=dict)
+    """Rooms that the core heard of from the database (instance and host), each once: there are as many as microjobs, and as
+    many changes of the job.
+    """
 
     @property
     def body(self) -> JobBody:
@@ -190,6 +195,7 @@ class JobBook:
                 job.module = await self._blob(job.view, wanted, MODULE_BYTES_MAX, read_blob)
             else:
                 raise PeerFault("the job names no module")
+            self._bound_modules(job)
         return job.module
 
     def module_known(self, wanted: bytes) -> bytes | None:
@@ -218,6 +224,12 @@ class JobBook:
         for block_id in strangers[: max(0, len(strangers) - JOBS_KEPT_MAX)]:
             del self._jobs[block_id]
             self._locks.pop(block_id, None)
+
+    def _bound_modules(self, newest: Job) -> None:
+        """Of modules, which can be large, those read last are kept; another is read again when it is needed."""
+        others = [job for job in self._jobs.values() if job.module is not None and job is not newest]
+        for job in others[: max(0, len(others) + 1 - MODULES_KEPT_MAX)]:
+            job.module = None
 
     def close(self) -> None:
         for job in self._jobs.values():

@@ -15,6 +15,7 @@ from sgnus.adapters.overruns import Overruns
 from sgnus.adapters.peers.node import GrpcPeers, Self
 from sgnus.adapters.processors.pool import ProcessorPool
 from sgnus.adapters.store import SqliteStore
+from sgnus.core.ballot import voted_before
 from sgnus.core.beaconing import spoken_before
 from sgnus.core.node import NodeCore
 from sgnus.core.rounds import sat_before
@@ -23,6 +24,7 @@ from sgnus.messages.errors import UserFault
 from sgnus.messages.ids import NetworkId, PeerId
 from sgnus.messages.limits import PROTOCOL_VERSION, RECHECK_PERMILLE_DEFAULT, SETTLE_GRACE_MS, WORKERS_MAX
 from sgnus.messages.v1.types import AddressRecord, Endpoint, SignedEnvelope, SignedKind
+from sgnus.ports import Store
 from sgnus.runtime.acquaintance import Acquaintance
 from sgnus.runtime.addresses import AddressBook
 from sgnus.runtime.apps import Apps
@@ -33,6 +35,7 @@ from sgnus.runtime.departing import depart
 from sgnus.runtime.drivers import Drivers
 from sgnus.runtime.engine import Engine
 from sgnus.runtime.events import EventHub
+from sgnus.runtime.evidence import Evidence
 from sgnus.runtime.hearing import Feeds, Hearing
 from sgnus.runtime.home import NodeHome
 from sgnus.runtime.inputs import Inputs
@@ -257,7 +260,7 @@ async def assemble(
     )
     hearing.connect(Feeds(engine, addresses, acquaintance, drivers, watch, hands, inquiries))
     notices = await _open(home, drivers.database, network_id, pen.peer)
-    await _remember(core, proofs, drivers)
+    await remember(core, proofs.evidence, drivers.store)
     service = NodeService(publishing, drivers.database, addresses, proofs.evidence)
     background = Background(
         hands, watch, service, acquaintance, inquiries=inquiries, clearing=clearing, records=records
@@ -275,11 +278,12 @@ async def _open(home: NodeHome, database: Database, network: NetworkId, me: Peer
     return notices
 
 
-async def _remember(core: NodeCore, proofs: Proofs, drivers: Drivers) -> None:
-    """What we said in rounds before we were started again, and what we can show of frauds."""
-    core.rounds.over = sat_before(await drivers.store.facts("seal"))
-    core.rounds.spoken = spoken_before(await drivers.store.facts("beacon"))
-    await proofs.evidence.load()
+async def remember(core: NodeCore, evidence: Evidence, store: Store) -> None:
+    """What we said in elections and rounds before we were started again, and what we can show of frauds."""
+    core.own.votes = voted_before(await store.facts("vote"))
+    core.rounds.over = sat_before(await store.facts("seal"))
+    core.rounds.spoken = spoken_before(await store.facts("beacon"))
+    await evidence.load()
 
 
 def _inquiries(engine: Engine, trials: Trials, drivers: Drivers, network: NetworkFile) -> Inquiries:

@@ -171,7 +171,9 @@ class Shelves:
 
     async def _place_others(self, fresh: dict[bytes, OpenedEntry], draft: _Draft, result: Admitted) -> None:
         others = [opened for opened in fresh.values() if opened.entry.kind is not EntryKind.JOB]
-        unloaded = dict.fromkeys(one.job_digest for one in others if one.job_digest not in draft.shelves)
+        # A job that this batch displaced is still in the store; whoever kept its shelf would go on admitting to it.
+        elsewhere = draft.shelves.keys() | draft.gone_jobs.keys()
+        unloaded = dict.fromkeys(one.job_digest for one in others if one.job_digest not in elsewhere)
         draft.shelves |= await self._shelves(list(unloaded))
         for opened in others:
             shelf = draft.shelves.get(opened.job_digest)

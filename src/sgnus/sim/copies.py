@@ -5,8 +5,8 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 
-from sgnus.core.inputs import Input, JobChanged, RoomHeard
-from sgnus.core.shelf import Shelf
+from sgnus.core.inputs import Input, JobChanged, JobFacts, RoomHeard
+from sgnus.core.shelf import RoomClaim, Shelf, claim_of
 from sgnus.messages.errors import OurFault, PeerFault
 from sgnus.messages.fields import Message
 from sgnus.messages.ids import BlockId, PeerId
@@ -35,7 +35,6 @@ from sgnus.wire.entry import OpenedEntry, check_signature, open_entry, seal_entr
 JOB_LIFE_MS = 24 * 3_600_000
 ROOM_LIFE_MS = 120_000
 FRESH_MS = 3_000
-EXCHANGE_MS = 5_000
 
 
 class Copies:
@@ -107,7 +106,7 @@ class Copies:
         one, other = dice.sample(list(self._peers.values()), 2)
         if one.is_up and other.is_up and self._weather.meets(one.name, other.name):
             self.exchange(one, other)
-        pause_ms = max(1, EXCHANGE_MS // len(self._peers))
+        pause_ms = max(1, self._setting.exchange_ms // len(self._peers))
         self._agenda.after(pause_ms, self.exchange_for_ever, dice)
 
     def take(self, peer: Peer, raw: bytes) -> None:
@@ -133,6 +132,10 @@ class Copies:
                 peer.disk.keep(raw, is_own=self._is_by(opened, peer))
             for gone in displaced:
                 peer.disk.entries.pop(gone.raw, None)
+            if opened.entry.kind is EntryKind.ROOM and peer.process.told is not None:
+                if opened not in displaced:
+                    self._tell_claim(peer, peer.process.told, claim_of(opened))
+                return  # Facts do not speak of rooms, and to fold them anew for each of a crowd's takes long.
         self.tell(peer)
 
     def lose_power(self, peer: Peer) -> list[Key]:
@@ -152,16 +155,21 @@ class Copies:
         process, shelf = peer.process, peer.disk.shelf
         if process is None or shelf is None:
             return
+        is_first = process.told is None
         facts = self.reading.facts(
             shelf, is_fresh=process.told.is_fresh if process.told else self._is_fresh()
         )
         if facts != process.told:
             process.told = facts
             self._give(peer, JobChanged(facts))
-        for claim in shelf.view().rooms:
-            host = self.reading.name_of(claim.host)
-            if claim.expires_ms > self._agenda.now_ms and host != peer.name:
-                self._give(peer, RoomHeard(host, self.reading.announcement(facts, claim)))
+        if is_first:
+            for claim in shelf.view().rooms:
+                self._tell_claim(peer, facts, claim)
+
+    def _tell_claim(self, peer: Peer, facts: JobFacts, claim: RoomClaim) -> None:
+        host = self.reading.name_of(claim.host)
+        if claim.expires_ms > self._agenda.now_ms and host != peer.name:
+            self._give(peer, RoomHeard(host, self.reading.announcement(facts, claim)))
 
     @staticmethod
     def _is_by(opened: OpenedEntry, peer: Peer) -> bool:

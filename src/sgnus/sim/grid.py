@@ -10,6 +10,7 @@ import random
 from collections.abc import Callable, Mapping
 
 from sgnus.core import inputs as ins
+from sgnus.core.ballot import voted_before
 from sgnus.core.beaconing import spoken_before
 from sgnus.core.node import NodeCore
 from sgnus.core.receipt import digest_of
@@ -49,13 +50,13 @@ def held_of(job: BlockId, facts: Mapping[tuple[str, str], bytes]) -> ins.HeldLoa
 class Grid:
     """One simulated run. `publisher` is the first peer."""
 
-    def __init__(self, setting: Setting, names: tuple[str, ...] = ()) -> None:
+    def __init__(self, setting: Setting, names: tuple[str, ...] = (), steps: type[Steps] = Steps) -> None:
         self.setting = setting
         self.dice = random.Random(setting.seed)
         self.agenda = Agenda()
         self.weather = Weather(random.Random(setting.seed ^ 0xC0FFEE))
         self.peers: dict[PeerId, Peer] = {}
-        self.steps = Steps(setting, self.weather, self.agenda, self.peers)
+        self.steps = steps(setting, self.weather, self.agenda, self.peers)
         self.blows = 0
         opened: Opened = {}
         for number in range(setting.peers):
@@ -99,6 +100,9 @@ class Grid:
         peer.run += 1
         salt = self.dice.randrange(1 << 30)
         core = NodeCore.create(peer.pen, address_of(peer.pen), 1, salt)
+        core.own.votes = voted_before(
+            {key: value for (space, key), value in peer.disk.facts.items() if space == "vote"}
+        )
         core.rounds.over = sat_before(key for space, key in peer.disk.facts if space == "seal")
         core.rounds.spoken = spoken_before(
             {key: value for (space, key), value in peer.disk.facts.items() if space == "beacon"}

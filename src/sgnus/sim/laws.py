@@ -24,7 +24,8 @@ from sgnus.messages.v1.types import (
 from sgnus.sim.honesty import Honesty, right, root_of
 from sgnus.sim.peer import Peer
 from sgnus.sim.setting import Setting
-from sgnus.sim.weather import Weather
+from sgnus.sim.weather import RESEND_MS, RESENDS_MAX, Weather
+from sgnus.sim.words import Words
 from sgnus.wire.codec import decode
 
 LAWS: Final = {
@@ -38,6 +39,9 @@ LAWS: Final = {
     "durability": "What the publisher told to be HELD lies on its disk, whatever crashed since.",
     "proof": "Each microjob has a receipt, and what it verifies is right: with full verification, against one liar; "
     "where the publisher runs all again, against any.",
+    "word": "Nobody honest gives two words where one may be: a vote in an epoch, a seal in an attempt, and none after the one "
+    "reveal of a round; the one output of its beacon.",
+    "host": "In the eyes of an honest member an epoch of its room has one host.",
     "justice": "Nobody is accused but who signed a falsehood.",
     "repetition": "A host never leases what it knows to be held.",
     "news": "A host never leases what its publisher holds for long, if the two were in touch all the time.",
@@ -49,8 +53,10 @@ LAWS: Final = {
 }
 LASTS_MS_MAX: Final = {"epoch": 15_000, "founding": 30_000, "seat": 30_000}
 """How long what breaks these laws may last while all is calm."""
-NEWS_MS_MAX: Final = 3_000
-"""How long it may take until a host knows what is held, and how long the two were in touch before that counts."""
+NEWS_MS_MAX: Final = 3_000 + RESEND_MS * (2**RESENDS_MAX - 1)
+"""How long it may take until a host knows what is held, and how long the two were in touch before that counts. A message that
+is lost, and all behind it, come as late as it is sent again for the last time.
+"""
 
 
 class Broken(Exception):
@@ -76,6 +82,7 @@ class Laws:
     rivals_ms: dict[str, int] = field(default_factory=dict)
     persisted_ms: dict[tuple[int, int], int] = field(default_factory=dict)
     in_touch_ms: dict[PeerId, int] = field(default_factory=dict)
+    words: Words = field(default_factory=Words)
     blames: int = 0
     wrong: int = 0
     """Sub-blocks that receipts verify although they are false: what the policy let slip."""
@@ -91,6 +98,10 @@ class Laws:
     def before(self, peer: Peer, given: ins.Input) -> None:
         """Remember what the peer gets to know of its room."""
         core = peer.core
+        room = core.room if core is not None and peer.villain is None else None
+        found = self.words.other_host(peer.name, None if room is None else room.roster)
+        if found:
+            raise Broken("host", found)
         if core is None or core.room is None or core.room.phase is Phase.CLOSED:
             return
         seat = core.room.seat
@@ -107,6 +118,9 @@ class Laws:
         """One effect of one step of an honest peer, before it is performed."""
         if isinstance(effect, fx.Accuse) and not self.honesty.is_liar(effect.accused):
             raise Broken("justice", f"{peer.name} accuses {effect.accused}")
+        found = self.words.contradiction(peer.name, effect) if isinstance(effect, fx.Send) else ""
+        if found:
+            raise Broken("word", found)
         if isinstance(effect, fx.Blame):
             self.blames += 1
             if self.honesty.is_hostile(effect.peer):
@@ -180,6 +194,7 @@ class Laws:
             raise Broken("news", f"{host.name} leases {place}, held since {self.persisted_ms[place]} ms")
 
     def restarted(self, peer: Peer) -> None:
+        self.words.hosts.pop(peer.name, None)
         self.known.pop(peer.name, None)
 
     # ---- every second

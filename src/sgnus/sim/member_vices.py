@@ -103,19 +103,21 @@ class Forger(Vice):
 
 
 class Usurper(Vice):
-    """It claims to host, by votes that it made up and by its own, and asks for votes when nothing is wrong."""
+    """It claims to host, by votes that it made up, by its own, or by none, and asks for votes when nothing is wrong."""
 
     def adds(self, view: View, given: ins.Input) -> Iterable[Deed]:
         room = view.room
-        if room is None or view.hosted is not None or not view.rolls(60):
+        if room is None or view.hosted is not None or not view.rolls(250):
             return ()
-        epoch = room.roster.epoch + view.dice.choice((1, 1, 2, 1_000))
+        epoch = room.roster.epoch + view.dice.choice((0, 1, 1, 2, 1_000))
         claimed = view.core.pen.sign(
             SignedKind.LIST,
             replace(
                 room.roster.list, epoch=epoch, sequence=room.roster.sequence + 1, previous=room.roster.digest
             ),
         )
+        if epoch == room.roster.epoch:
+            return [fx.Send(view.hearers, OnPeerListChanged(list=claimed))]
         votes = view.some_overheard(6, (SignedKind.VOTE,))
         votes += [view.forged(claimed, peer) for peer in room.roster.peers]
         claim = OnHostChanged(

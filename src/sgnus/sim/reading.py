@@ -24,6 +24,7 @@ class Reading:
     def __init__(self, setting: Setting, peers: Mapping[PeerId, Peer]) -> None:
         self._setting = setting
         self._peers = peers
+        self._names: dict[PeerId, PeerId] = {}
 
     def facts(self, shelf: Shelf, *, is_fresh: bool) -> JobFacts:
         view = shelf.view()
@@ -69,7 +70,9 @@ class Reading:
 
     def name_of(self, author: PeerId) -> PeerId:
         """Entries carry real peer ids; everything else has names that people can read."""
-        return next(peer.name for peer in self._peers.values() if peer.identity.peer_id == author)
+        if author not in self._names:
+            self._names = {peer.identity.peer_id: peer.name for peer in self._peers.values()}
+        return self._names[author]
 
     def author_of(self, name: PeerId) -> PeerId:
         """The real peer id behind a name; a name that is nobody's stands for itself."""

@@ -115,11 +115,21 @@ def hostile_setting_of(seed: int) -> Setting:
     )
 
 
+def usurped_setting_of(seed: int) -> Setting:
+    """A seed's own hostile peers, all of whom would host, in rooms whose hosts crash."""
+    own = hostile_setting_of(seed)
+    faults = tuple(dict.fromkeys((*own.faults, "crash")))
+    return dataclasses.replace(
+        own, peers=max(own.peers, 6), vices=("usurper",) * len(own.vices), faults=faults
+    )
+
+
 KINDS: Final[Mapping[str, Callable[[int], Setting]]] = {
     "faults": setting_of,
     "sample": partial(proved_setting_of, verify=Verify.SAMPLE),
     "full": partial(proved_setting_of, verify=Verify.FULL, liars=1),
     "hostile": hostile_setting_of,
+    "usurped": usurped_setting_of,
 }
 """The kinds of runs that a storm goes through."""
 

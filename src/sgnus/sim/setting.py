@@ -63,6 +63,8 @@ class Setting:
     league: bool = False
     chunks: int = 1
     verifiers: int = 1
+    exchange_ms: int = 5_000
+    """How often each peer compares its copy of the database, on average."""
 
     @property
     def end_ms(self) -> int:

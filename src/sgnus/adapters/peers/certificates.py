@@ -124,13 +124,14 @@ def author_of_leaf(certificate_pem: bytes) -> PeerId:
     """
     try:
         certificate = x509.load_pem_x509_certificate(certificate_pem)
-        names = certificate.issuer.get_attributes_for_oid(NameOID.COMMON_NAME)
-    except (ValueError, x509.InvalidVersion) as error:
+        issuer = list(certificate.issuer)
+        signed, signature = certificate.tbs_certificate_bytes, certificate.signature
+    except Exception as error:  # noqa: BLE001 - of strange names and versions the library raises whatever it finds
         raise PeerFault(f"not a certificate: {error}") from None
-    if len(names) != 1 or len(list(certificate.issuer)) != 1:
+    if len(issuer) != 1 or issuer[0].oid != NameOID.COMMON_NAME:
         raise PeerFault("the certificate's issuer is not one peer id")
-    peer = PeerId(str(names[0].value))
+    peer = PeerId(str(issuer[0].value))
     public_key_of(peer)
-    if not verify(peer, certificate.tbs_certificate_bytes, certificate.signature):
+    if not verify(peer, signed, signature):
         raise PeerFault(f"the certificate is not signed by {peer}")
     return peer
