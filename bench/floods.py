@@ -1,0 +1,114 @@
+"""What a member that floods costs the others: the same job with and without it, channel by channel.
+
+The honest nodes (a publisher that is also the SGNUS node, two workers) and their children run on one core, the flooder on
+another, so that it takes none of their CPU but by what it sends. For each channel in turn a new flooder joins; a job
+without a flood, one that the flood begins with, and one while it goes on against whoever has shut it out.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import numpy as np
+
+import sgnus
+from bench._figures import Target, is_quick, median, show, told_load, told_machine
+from bench._proc import cpu_s, family, pss_mb
+from tests.whole.flooding_node import FLOODS
+from tests.whole.grid import PrivateNetwork, RunningNode
+from tests.whole.modules import slow_invert
+
+MOST = Target(1.10)
+CHUNK_S = 0.05
+SIDE = 16
+CHUNKS_PER_SUB_BLOCK = 4
+
+
+def main() -> None:
+    chunks, rounds = (40, 1) if is_quick() else (160, 3)
+    cores = sorted(os.sched_getaffinity(0))
+    if len(cores) < 2:
+        print("  one core alone: the flooder would take the CPU of those whom it floods")
+        return
+    print(f"  {told_machine()}; honest nodes on core {cores[0]}, the flooder on core {cores[1]}")
+    with ExitStack() as stack:
+        stack.enter_context(pinned(cores[0]))
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="sgnus-bench-"))
+        network = stack.enter_context(PrivateNetwork(Path(folder), settling=()))
+        honest = network.add(0, 1, 1)
+        grid = stack.enter_context(network.nodes[0].connect())
+        run(grid, honest, 20)  # A job that does not count: modules are compiled, connections opened.
+        for how in FLOODS:
+            measure(network, grid, how, (cores[1], chunks, rounds))
+    print(
+        f"  {chunks} chunks of about {CHUNK_S * 1000:.0f} ms a job, {rounds} rounds; load then {told_load()}"
+    )
+
+
+def measure(network: PrivateNetwork, grid: sgnus.Grid, how: str, sizes: tuple[int, int, int]) -> None:
+    """The figures of one channel."""
+    core, chunks, rounds = sizes
+    honest = network.nodes[:3]
+    begins, goes_on, cpu, grown = [], [], [], []
+    for _ in range(rounds):
+        with pinned(core):
+            (flooder,) = network.add_as(("tests.whole.flooding_node", how), 0)
+        before = sum(pss_mb([node.pid]) for node in honest)
+        quiet_s, quiet_cpu_s = run(grid, honest, chunks)
+        os.kill(flooder.pid, signal.SIGUSR1)
+        first_s, first_cpu_s = run(grid, honest, chunks)
+        second_s, _ = run(grid, honest, chunks)
+        grown.append(sum(pss_mb([node.pid]) for node in honest) - before)
+        flooder.kill()
+        network.nodes.remove(flooder)
+        begins.append(first_s / quiet_s)
+        goes_on.append(second_s / quiet_s)
+        cpu.append(first_cpu_s / quiet_cpu_s)
+    show(f"{how}: wall of the job that it begins with", median(begins), "x", MOST)
+    show(f"{how}: wall of the next one", median(goes_on), "x", MOST)
+    show(f"{how}: CPU of the honest nodes, first job", median(cpu), "x")
+    show(f"{how}: PSS of the three honest nodes, more", median(grown), "MB")
+
+
+def run(grid: sgnus.Grid, honest: list[RunningNode], chunks: int) -> tuple[float, float]:
+    """Wall and CPU seconds of one job."""
+    picture = np.random.default_rng(chunks).integers(0, 256, (chunks * SIDE, SIDE), dtype=np.uint8)
+    before, begun = spent(honest), time.perf_counter()
+    job = grid.submit(
+        picture,
+        module=slow_invert(CHUNK_S),
+        tile=(SIDE, SIDE),
+        halo=0,
+        chunks_per_sub_block=CHUNKS_PER_SUB_BLOCK,
+        verify="none",
+    )
+    result = job.result()
+    wall = time.perf_counter() - begun
+    if not np.array_equal(result, 255 - picture):
+        raise SystemExit("bench: the result is wrong")
+    return wall, spent(honest) - before
+
+
+def spent(honest: list[RunningNode]) -> float:
+    return cpu_s(pid for node in honest for pid in family(node.pid))
+
+
+@contextmanager
+def pinned(core: int) -> Iterator[None]:
+    """What is started meanwhile runs on that core alone."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {core})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,106 @@
+"""A member that floods: honest members' jobs end right, their memory stays bounded, and it is throttled, then shut out.
+
+How much slower jobs become meanwhile is measured by `python -m bench floods`; no figure of speed is asserted here.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.whole.facts import events, held, submit_slow
+from tests.whole.flooding_node import FLOODS
+from tests.whole.grid import PrivateNetwork, RunningNode, wait_for
+
+pytestmark = pytest.mark.timeout(300)
+
+GROWTH_MB_MAX = 150.0
+"""Of an honest node, while it is flooded: queues and bursts are bounded by far less, together."""
+
+
+@pytest.fixture(scope="module")
+def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivateNetwork]:
+    """A SGNUS node that publishes, and two workers; their budgets are small, for the flooder may be slow here."""
+    with PrivateNetwork(tmp_path_factory.mktemp("floods"), settling=()) as network:
+        network.add_as(("tests.whole.strict_node",), 0, 1, 1)
+        yield network
+
+
+@pytest.mark.parametrize("how", FLOODS)
+def test_a_member_that_floods_is_throttled_and_shut_out_and_jobs_end_right(
+    how: str, network: PrivateNetwork
+) -> None:
+    honest = network.nodes[:3]
+    (flooder,) = network.add_as(("tests.whole.flooding_node", how), 1)
+    memory = {node.peer: memory_mb(node) for node in honest}
+    peak = dict(memory)
+    shut_out, dropped = (sum(map(count, honest)) for count in (shut_outs, throttled))
+    try:
+        with network.nodes[0].connect() as grid:
+            job, right = submit_slow(grid, 12, 0.5)
+            wait_for(lambda: len(held(events(job))) >= 2, "the job is under way")
+            os.kill(flooder.pid, signal.SIGUSR1)
+
+            def is_over() -> bool:
+                for node in honest:
+                    peak[node.peer] = max(peak[node.peer], memory_mb(node))
+                return sum(map(shut_outs, honest)) > shut_out and job.status().has_ended
+
+            wait_for(is_over, "the job has ended, and somebody shuts the flooder out", poll_s=0.2)
+            assert np.array_equal(job.result(), right)
+            assert sum(map(throttled, honest)) > dropped
+            for node in honest:
+                assert peak[node.peer] - memory[node.peer] < GROWTH_MB_MAX, node.home.name
+            again, right = submit_slow(grid, 4, 0.1)
+            assert np.array_equal(again.result(), right)
+    except AssertionError as error:
+        error.add_note(f"the flooder says {said_by(flooder)}")
+        raise
+    finally:
+        flooder.kill()
+        network.nodes.remove(flooder)
+
+
+def shut_outs(node: RunningNode) -> float:
+    """How many peers this node has shut out since it was started."""
+    return counted(node, "peers_shut_out")
+
+
+def metrics(node: RunningNode) -> str:
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{node.ready['http']}/metrics",
+        headers={"Authorization": f"Bearer {(node.home / 'token').read_text().strip()}"},
+    )
+    with urllib.request.urlopen(request, timeout=30) as reply:
+        return str(reply.read().decode())
+
+
+def counted(node: RunningNode, label: str) -> float:
+    """The counter of that label in /metrics; 0 before it was ever counted."""
+    found = re.search(rf'="{label}"\}} ([\d.e+]+)', metrics(node))
+    return float(found[1]) if found else 0.0
+
+
+def throttled(node: RunningNode) -> float:
+    """How often this node dropped, refused or delayed something because it was too much."""
+    names = ("dropped_over_budget", "calls_over_budget", "calls_too_many", "frames_read_later")
+    return sum(counted(node, name) for name in names)
+
+
+def memory_mb(node: RunningNode) -> float:
+    rolled = Path(f"/proc/{node.pid}/smaps_rollup").read_text()
+    return sum(int(line.split()[1]) for line in rolled.splitlines() if line.startswith("Pss:")) * 1024 / 1e6
+
+
+def said_by(flooder: RunningNode) -> dict[str, int]:
+    """What came of its flood so far."""
+    path = flooder.home / "flood.json"
+    return dict(json.loads(path.read_text())) if path.exists() else {}
