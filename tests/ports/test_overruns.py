@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from typing import Any, cast
 
 import grpc
@@ -224,7 +225,9 @@ def test_only_the_connections_with_that_far_end_are_shut_down() -> None:
         assert await ends[0][0].read() == b""
         ends[1][1].write(b"x")
         await ends[1][1].drain()
+        before = len(os.listdir("/dev/fd"))
         assert not hang_up("ipv4:192.0.2.1:9") and not hang_up("unix:") and not hang_up("ipv4:127.0.0.1:x")
+        assert len(os.listdir("/dev/fd")) == before, "files and pipes are looked at, too, and not kept open"
         for _, writer in ends:
             writer.close()
         for writer in accepted:

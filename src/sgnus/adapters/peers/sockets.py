@@ -22,12 +22,22 @@ def hang_up(peer: str) -> bool:
         return False
     end, is_found = (found[1], int(found[2])), False
     for name in os.listdir(_OPEN):
-        # Descriptors come and go while we look; a copy of our own keeps the one that we look at from becoming another's.
-        with contextlib.suppress(OSError), socket.socket(fileno=os.dup(int(name))) as one:
+        # Descriptors come and go while we look.
+        with contextlib.suppress(OSError), _copied(int(name)) as one:
             if one.type == socket.SOCK_STREAM and _far_end(one) == end:
                 one.shutdown(socket.SHUT_RDWR)
                 is_found = True
     return is_found
+
+
+def _copied(descriptor: int) -> socket.socket:
+    """A copy keeps the descriptor from becoming another's meanwhile. OSError if it is not that of a socket."""
+    copy = os.dup(descriptor)
+    try:
+        return socket.socket(fileno=copy)
+    except OSError:
+        os.close(copy)
+        raise
 
 
 def _far_end(one: socket.socket) -> tuple[str, int] | None:
