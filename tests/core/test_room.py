@@ -293,14 +293,6 @@ def test_what_gossip_still_tells_of_a_host_does_not_keep_it_alive() -> None:
     assert sent(handle(seat, PeerId("b"), Tick(), SILENCE_MS_MAX), OnHostChanged)
 
 
-def test_a_new_host_waits_for_the_publisher_as_the_old_one_did() -> None:
-    for is_here in (True, False):
-        seat = room("b", "a", "b")
-        seat.is_publisher_here = is_here
-        assert sent(handle(seat, PeerId("b"), Tick(), SILENCE_MS_MAX), OnHostChanged)
-        assert seat.hosting.paused_ms == (None if is_here else SILENCE_MS_MAX)
-
-
 def test_nobody_who_hears_the_host_votes() -> None:
     seat = room("b", "a", "b", "c")
     request = VoteRequest(instance=seat.seat.instance, epoch=2, base=seat.roster.envelope)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import dataclasses
 
 from sgnus.core import effects as fx
+from sgnus.core.election import watch_host
 from sgnus.core.inputs import JobChanged, JobFacts, NeighboursChanged, PeerConnected, PeerLost, Tick
 from sgnus.core.node import NodeCore
+from sgnus.core.room import Phase
 from sgnus.messages.ids import PeerId
-from sgnus.messages.limits import STRANDED_MS
+from sgnus.messages.limits import SILENCE_MS_MAX, STRANDED_MS
 from sgnus.messages.v1.types import RoomClosed
 from sgnus.sim.pens import CheapPen, address_of
 from tests.core.seats import JOB, PUBLISHER, room
@@ -92,3 +94,12 @@ def test_a_room_of_two_whose_publisher_is_lost_ends_for_both_and_not_if_it_comes
         assert len(ends) == (not comes_back)
         assert all("b" in peers for peers in ends)
         assert seat(made) == (JOB if comes_back else REAL.job)
+
+
+def test_a_new_host_waits_for_the_publisher_as_the_old_one_did() -> None:
+    for is_here in (True, False):
+        seat = room("b", "a", "b")
+        seat.is_publisher_here = is_here
+        watch_host(seat, SILENCE_MS_MAX)
+        assert seat.phase is Phase.HOST
+        assert seat.hosting.paused_ms == (None if is_here else SILENCE_MS_MAX)

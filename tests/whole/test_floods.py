@@ -7,20 +7,28 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import signal
-import urllib.request
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from tests.whole.facts import events, held, submit_slow
-from tests.whole.flooding_node import FLOODS
+from tests.whole.floods.watching import memory_mb, shut_outs, throttled
 from tests.whole.grid import PrivateNetwork, RunningNode, wait_for
 
 pytestmark = pytest.mark.timeout(300)
+
+CHANNELS = (
+    "gossip garbage",
+    "joins",
+    "entries of its own",
+    "entries of fresh keys",
+    "lease requests",
+    "reconciliations",
+    "receipts",
+)
+"""One of each kind; `python -m bench floods` runs all."""
 
 GROWTH_MB_MAX = 150.0
 """Of an honest node, while it is flooded: queues and bursts are bounded by far less, together."""
@@ -34,7 +42,7 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivateNetwork
         yield network
 
 
-@pytest.mark.parametrize("how", FLOODS)
+@pytest.mark.parametrize("how", CHANNELS)
 def test_a_member_that_floods_is_throttled_and_shut_out_and_jobs_end_right(
     how: str, network: PrivateNetwork
 ) -> None:
@@ -66,38 +74,6 @@ def test_a_member_that_floods_is_throttled_and_shut_out_and_jobs_end_right(
         raise
     finally:
         flooder.kill()
-        network.nodes.remove(flooder)
-
-
-def shut_outs(node: RunningNode) -> float:
-    """How many peers this node has shut out since it was started."""
-    return counted(node, "peers_shut_out")
-
-
-def metrics(node: RunningNode) -> str:
-    request = urllib.request.Request(
-        f"http://127.0.0.1:{node.ready['http']}/metrics",
-        headers={"Authorization": f"Bearer {(node.home / 'token').read_text().strip()}"},
-    )
-    with urllib.request.urlopen(request, timeout=30) as reply:
-        return str(reply.read().decode())
-
-
-def counted(node: RunningNode, label: str) -> float:
-    """The counter of that label in /metrics; 0 before it was ever counted."""
-    found = re.search(rf'="{label}"\}} ([\d.e+]+)', metrics(node))
-    return float(found[1]) if found else 0.0
-
-
-def throttled(node: RunningNode) -> float:
-    """How often this node dropped, refused or delayed something because it was too much."""
-    names = ("dropped_over_budget", "calls_over_budget", "calls_too_many", "frames_read_later")
-    return sum(counted(node, name) for name in names)
-
-
-def memory_mb(node: RunningNode) -> float:
-    rolled = Path(f"/proc/{node.pid}/smaps_rollup").read_text()
-    return sum(int(line.split()[1]) for line in rolled.splitlines() if line.startswith("Pss:")) * 1024 / 1e6
 
 
 def said_by(flooder: RunningNode) -> dict[str, int]:

@@ -286,6 +286,7 @@ class NodeService:
         self._publishing = publishing
         self._database = database
         self._addresses = addresses
+        self._comparing: set[PeerId] = set()
 
     def may_call(self, peer: PeerId, method: str) -> bool:
         """Every admitted peer may call; what it may have is decided with the request in hand."""
@@ -317,8 +318,14 @@ class NodeService:
         return self._publishing.read_branch(request)
 
     async def reconcile(self, peer: PeerId, duplex: Duplex) -> None:
-        """Compare databases with a peer that asks to."""
-        await self._database.respond_reconcile(steps_of(duplex), duplex.send, peer)
+        """Compare databases with a peer that asks to, once at a time: each comparison holds a snapshot of the whole database."""
+        if peer in self._comparing:
+            raise PeerFault("you compare databases with this node already")
+        self._comparing.add(peer)
+        try:
+            await self._database.respond_reconcile(steps_of(duplex), duplex.send, peer)
+        finally:
+            self._comparing.remove(peer)
 
     async def exchange_addresses(
         self, peer: PeerId, request: ExchangeAddressesRequest
