@@ -185,6 +185,23 @@ def test_a_caller_over_its_budget_is_told_so_and_then_shut_out_with_its_open_con
     run(story)
 
 
+def test_calls_of_methods_that_there_are_not_are_counted_like_all_that_are_refused() -> None:
+    async def story(nodes: Nodes) -> None:
+        party = await nodes.start(Party, 1)
+        party.peers.admit(record_of(MALLORY, party))
+        async with channel_to(party, make_leaf(MALLORY)) as channel:
+            for how in (channel.unary_unary, channel.unary_stream):
+                call = how("/sgnus.v1.Settlement/SubmitReceipt")(b"", timeout=20)
+                assert await call.code() is grpc.StatusCode.UNIMPLEMENTED
+            codes = set()
+            async with asyncio.timeout(60):
+                while grpc.StatusCode.RESOURCE_EXHAUSTED not in codes:
+                    codes.add(await channel.unary_unary("/no/such")(b"", timeout=20).code())
+            assert codes == {grpc.StatusCode.UNIMPLEMENTED, grpc.StatusCode.RESOURCE_EXHAUSTED}
+
+    run(story)
+
+
 def test_who_is_shut_out_loses_its_stream_and_another_keeps_its_own() -> None:
     async def story(nodes: Nodes) -> None:
         clock = Clock()

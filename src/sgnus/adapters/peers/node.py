@@ -26,7 +26,7 @@ from sgnus.adapters.peers.events import Events
 from sgnus.adapters.peers.exchange import Callee, Caller
 from sgnus.adapters.peers.hello import Greeting
 from sgnus.adapters.peers.pairs import Pairs
-from sgnus.adapters.peers.server import PeerServer
+from sgnus.adapters.peers.server import OtherMethods, PeerServer
 from sgnus.adapters.peers.settlement import GrpcSettlement, SettlementServer
 from sgnus.adapters.peers.streams import Surroundings
 from sgnus.crypto.identity import Identity
@@ -110,6 +110,7 @@ class GrpcPeers:
         if settlement is not None:
             settling = SettlementServer(settlement, gate, own.budget)
             server.add_generic_rpc_handlers((settling.handlers(),))
+        server.add_generic_rpc_handlers((OtherMethods(gate),))
         port = _listen(
             server, host, port, lambda: _credentials(self._directory, self._leaf, own.identity.peer_id)
         )
