@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 from collections.abc import Iterator
 
@@ -14,7 +15,7 @@ import numpy as np
 import pytest
 
 from tests.whole.facts import events, held, submit_slow
-from tests.whole.floods.watching import memory_mb, shut_outs, throttled
+from tests.whole.floods.watching import memory_mb, throttled
 from tests.whole.grid import PrivateNetwork, RunningNode, wait_for
 
 pytestmark = pytest.mark.timeout(300)
@@ -29,6 +30,8 @@ CHANNELS = (
     "receipts",
 )
 """One of each kind; `python -m bench floods` runs all."""
+
+SHUT_OUT = re.compile(r"(\w+) asked for too much for too long")
 
 GROWTH_MB_MAX = 150.0
 """Of an honest node, while it is flooded: queues and bursts are bounded by far less, together."""
@@ -50,7 +53,7 @@ def test_a_member_that_floods_is_throttled_and_shut_out_and_jobs_end_right(
     (flooder,) = network.add_as(("tests.whole.flooding_node", how), 1)
     memory = {node.peer: memory_mb(node) for node in honest}
     peak = dict(memory)
-    shut_out, dropped = (sum(map(count, honest)) for count in (shut_outs, throttled))
+    dropped = sum(map(throttled, honest))
     try:
         with network.nodes[0].connect() as grid:
             job, right = submit_slow(grid, 12, 0.5)
@@ -60,7 +63,7 @@ def test_a_member_that_floods_is_throttled_and_shut_out_and_jobs_end_right(
             def is_over() -> bool:
                 for node in honest:
                     peak[node.peer] = max(peak[node.peer], memory_mb(node))
-                return sum(map(shut_outs, honest)) > shut_out and job.status().has_ended
+                return flooder.peer in shut_out_by(honest) and job.status().has_ended
 
             wait_for(is_over, "the job has ended, and somebody shuts the flooder out", poll_s=0.2)
             assert np.array_equal(job.result(), right)
@@ -68,12 +71,19 @@ def test_a_member_that_floods_is_throttled_and_shut_out_and_jobs_end_right(
             for node in honest:
                 assert peak[node.peer] - memory[node.peer] < GROWTH_MB_MAX, node.home.name
             again, right = submit_slow(grid, 4, 0.1)
+            wait_for(lambda: again.status().has_ended, "the next job has ended")
             assert np.array_equal(again.result(), right)
+        assert not {node.peer for node in honest} & shut_out_by(honest), "an honest member was shut out"
     except AssertionError as error:
         error.add_note(f"the flooder says {said_by(flooder)}")
         raise
     finally:
         flooder.kill()
+
+
+def shut_out_by(nodes: list[RunningNode]) -> set[str]:
+    """Whom these nodes have shut out, by their logs."""
+    return {peer for node in nodes for peer in re.findall(SHUT_OUT, node.log.read_text())}
 
 
 def said_by(flooder: RunningNode) -> dict[str, int]:

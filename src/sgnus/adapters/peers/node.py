@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -43,6 +44,7 @@ from sgnus.ports import PeerEvent, PeerService
 from sgnus.ports.settlement import SettlementService
 from sgnus.wire.envelope import seal_address
 
+LOG: Final = logging.getLogger("sgnus.peers")
 STOP_S_MAX: Final = 3.0
 READMIT_S: Final = 0.1
 
@@ -216,6 +218,7 @@ def _shut_out(
 ) -> None:
     """Nothing of it is taken until the time is over; then it is as known as before."""
     count("peers shut out")
+    LOG.warning("%s asked for too much for too long: it is shut out for a while", peer, extra={"peer": peer})
     directory.shut_out(peer)
     pairs.drop(peer, "shut out for a while")
     wait_s = overruns.shut_out_ms(peer) / 1000 + READMIT_S
