@@ -9,21 +9,27 @@ import pytest
 from sgnus.core import ballot as ballots
 from sgnus.core import effects as fx
 from sgnus.core.app_seats import AppSeat
-from sgnus.core.inputs import AppHosts, AppLeaves, JobChanged, JobFacts, PeerSaid, RoomHeard, Tick
+from sgnus.core.inputs import AppHosts, AppJoins, AppLeaves, JobChanged, JobFacts, PeerSaid, RoomHeard, Tick
 from sgnus.core.node import NodeCore
 from sgnus.core.room import Phase
+from sgnus.core.roster import instance_id
 from sgnus.messages.ids import PeerId
 from sgnus.messages.limits import (
     APP_CLAIMS_MAX,
     ELECTION_MS_MAX,
+    JOIN_ANSWER_MS_MAX,
     SILENCE_MS_MAX,
     SUSPICION_MS,
     VOTE_MS_MAX,
 )
 from sgnus.messages.v1.types import (
     Heartbeat,
+    JoinAnswer,
+    JoinReason,
+    JoinRequest,
     RoomAnnouncement,
     RoomJoinStatus,
+    SignedKind,
     VoteGiven,
     VoteRequest,
 )
@@ -230,3 +236,64 @@ def test_the_room_that_our_pool_works_in_is_not_founded_twice() -> None:
     app.room = room("b", "b", "c")
     (answer,) = answers(app.handle(AppHosts(7, JOB, 0), 100))
     assert answer.status is RoomJoinStatus.OK and answer.microjob in (1, 2)
+
+
+# ---- the request for a seat is lost
+def known_room(of: NodeCore) -> RoomAnnouncement:
+    """A room of another node, announced to this one."""
+    said = RoomAnnouncement(
+        job=JOB,
+        microjob=0,
+        instance=instance_id(JOB, 0, A, 1),
+        epoch=1,
+        members=1,
+        seats=10,
+        sub_blocks=10,
+        unleased=8,
+        delivered=0,
+        address=address_of(pen("a")),
+        waiting=False,
+        sequence=1,
+        closing=False,
+    )
+    of.handle(RoomHeard(A, said), 0)
+    return said
+
+
+def requests(effects: list[fx.Effect]) -> list[JoinRequest]:
+    bodies = [effect.message.body for effect in effects if isinstance(effect, fx.Gossip)]
+    return [pen("b").open(x, SignedKind.JOIN, JoinRequest) for x in bodies if x.kind is SignedKind.JOIN]
+
+
+def until_answered(app: NodeCore, now_ms: int) -> tuple[list[JoinRequest], list[fx.AnswerApp], int]:
+    """What it asks, and what its app hears and when, while nobody answers."""
+    asked: list[JoinRequest] = []
+    while True:
+        now_ms = app.wake_ms(now_ms) or now_ms + 1
+        effects = app.handle(Tick(), now_ms)
+        asked += requests(effects)
+        if answers(effects):
+            return asked, answers(effects), now_ms
+
+
+def test_a_seat_for_an_app_is_asked_for_twice_before_the_app_hears_that_there_is_none() -> None:
+    app = node("b")
+    known_room(app)
+    assert len(requests(app.handle(AppJoins(7, JOB, 0), 100))) == 1
+    asked, heard, now_ms = until_answered(app, 100)
+    assert len(asked) == 1 and now_ms == 100 + JOIN_ANSWER_MS_MAX
+    assert heard[0].status is RoomJoinStatus.ROOM_DOES_NOT_EXIST and app.app is None
+
+
+@pytest.mark.parametrize("answered", [0, 1])
+def test_an_answer_to_either_request_is_the_answer(answered: int) -> None:
+    app = node("b")
+    said = known_room(app)
+    asked = requests(app.handle(AppJoins(7, JOB, 0), 100))
+    asked += requests(app.handle(Tick(), 100 + JOIN_ANSWER_MS_MAX // 2))
+    assert len(asked) == 2 and asked[0].nonce != asked[1].nonce
+    full = JoinAnswer(
+        job=JOB, microjob=0, instance=said.instance, nonce=asked[answered].nonce, reason=JoinReason.FULL
+    )
+    (heard,) = answers(app.handle(PeerSaid(A, full), 2_000))
+    assert (heard.token, heard.status) == (7, RoomJoinStatus.FULL)

@@ -311,3 +311,11 @@ def test_a_halo_smaller_than_the_processors_is_refused() -> None:
         choose_cut(request_of(halo=(1, 0)), (1, 1))
     with pytest.raises(UserFault, match="works on 2 axes"):
         choose_cut(request_of((100,), halo=(1,)), (1, 1))
+
+
+def test_chunks_are_kept_at_hand_until_the_job_is_over() -> None:
+    plan = plan_of((64, 64), (32, 32), (0, 0))
+    first = plan.chunk(0)
+    assert plan.chunk(0) is first
+    plan.rest()
+    assert plan.chunk(0) is not first and plan.chunk(0) == first

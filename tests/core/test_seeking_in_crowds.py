@@ -116,3 +116,14 @@ def test_who_may_not_ask_yet_still_founds_what_has_no_room() -> None:
         if node.room is not None:
             break
     assert node.room is not None and node.room.seat.microjob == 2
+
+
+def test_a_pool_that_is_not_answered_asks_the_same_host_once() -> None:
+    node = seeker((ME, PUBLISHER, PeerId("n1")))
+    hear_rooms(node, 1, 10)
+    assert len(asked(node.handle(Tick(), SEEK_MS))) == 1
+    pending = node.search.pending
+    assert pending is not None
+    for now_ms in range(2 * SEEK_MS, pending.until_ms, SEEK_MS):
+        assert asked(node.handle(Tick(), now_ms)) == []
+    assert node.search.pending is pending

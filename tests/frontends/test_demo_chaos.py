@@ -88,6 +88,40 @@ def test_at_half_the_host_of_a_room_with_successors_dies() -> None:
     assert (second.peer, second.microjob, second.members) == ("ann", 1, 3)
 
 
+def after_a_hosts_death(*events: Event) -> Chaos:
+    """The host of microjob 0 died at half of 30, and this happened since."""
+    made = chaos(
+        *room(0, "i", "ann", "ben", "cem"),
+        *begun(0, "i", "ann", "ben", "cem"),
+        *held(1, "k", 10),
+        *room(2, "l", "eva", "dia", "cem"),
+        *begun(2, "l", "eva", "dia", "cem", first=5),
+        *held(2, "l", 5),
+        sub_blocks=30,
+    )
+    first, second = made.next_victim(EVERYBODY), made.next_victim(EVERYBODY)
+    assert first is not None and second is not None and second.peer == "ann"
+    for event in events:
+        made.see(event)
+    return made
+
+
+def test_another_host_dies_if_the_room_of_the_first_ended_with_it() -> None:
+    living = ("dia", "eva", "cem")
+    assert after_a_hosts_death(*held(0, "i", 9)).next_victim(living) is None, "somebody may still take over"
+    made = after_a_hosts_death(*held(0, "i", 10))
+    victim = made.next_victim(living)
+    assert victim is not None and (victim.peer, victim.role) == ("eva", Role.HOST)
+    for event in held(2, "l", 5, first=5):
+        made.see(event)
+    assert made.next_victim(living) is None, "two are enough"
+
+
+def test_one_host_is_enough_where_somebody_took_over() -> None:
+    made = after_a_hosts_death(HostChanged(JOB, 0, "i", 2, "cem"), *held(0, "i", 10))
+    assert made.next_victim(("dia", "eva", "cem")) is None
+
+
 def test_the_publisher_and_hosts_of_two_are_spared() -> None:
     made = chaos(
         *room(0, "i", PUBLISHER, "ann", "ben"),

@@ -146,7 +146,7 @@ class Schemer:
             job=JOB,
             microjob=pending.microjob,
             instance=pending.instance,
-            nonce=pending.nonce,
+            nonce=pending.nonces[-1],
             reason=reason,
             list=listed.envelope,
         )

@@ -1,10 +1,15 @@
-"""How much a node keeps of what it told of its jobs."""
+"""How much a node keeps of what it told of its jobs, and that whoever follows is told all of it."""
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import aclosing
+
 import pytest
 
-from sgnus.messages.ids import BlockId
+from sgnus.core import effects as fx
+from sgnus.messages.ids import BlockId, InstanceId, PeerId
+from sgnus.messages.v1.types import HostEvent
 from sgnus.runtime import events
 from sgnus.runtime.events import EventHub
 
@@ -37,3 +42,26 @@ def test_a_job_keeps_its_newest_lines_and_another_one_is_not_forgotten_for_it(
         hub.note(BlockId("large"), str(number))
     assert len(lines_of(hub, "large")) == events.EVENTS_PER_JOB_MAX
     assert lines_of(hub, "small") == ["here"]
+
+
+def test_what_happens_while_events_are_handed_over_is_handed_over_next() -> None:
+    hub, job = EventHub(), BlockId("job")
+
+    def happen(epoch: int) -> None:
+        hub.take(fx.HostChanged(job, 0, InstanceId("i"), epoch, PeerId("a")))
+
+    async def follow() -> list[int]:
+        epochs: list[int] = []
+        async with aclosing(hub.follow(job)) as replies:
+            async for reply in replies:
+                if reply is not None:
+                    assert isinstance(reply.body, HostEvent)
+                    epochs.append(reply.body.epoch)
+                    happen(epochs[-1] + 2)
+                if len(epochs) >= 4:
+                    break
+        return epochs
+
+    happen(1)
+    happen(2)
+    assert asyncio.run(asyncio.wait_for(follow(), 5)) == [1, 2, 3, 4]

@@ -12,7 +12,7 @@ from typing import Any
 
 from tests.soak.asking import Done
 from tests.soak.faults import Fault
-from tests.soak.usage import FLAT_PER_HOUR, UNITS, Usage
+from tests.soak.usage import FLAT_PER_HOUR, THREADS_MAX, UNITS, Usage
 
 
 @dataclass(slots=True)
@@ -32,8 +32,9 @@ class Summary:
 
     @property
     def has_passed(self) -> bool:
-        """No wrong byte, no stuck job, nothing that surely grows, and at least one job."""
-        return bool(self.jobs) and not self.broken and "grows" not in self.verdicts().values()
+        """No wrong byte, no stuck job, nothing that surely grows, no more threads than pools have, and at least one job."""
+        is_flat = "grows" not in self.verdicts().values() and self.usage.peak("threads") <= THREADS_MAX
+        return bool(self.jobs) and not self.broken and is_flat
 
     def verdicts(self) -> dict[str, str]:
         """Of each figure, whether it is flat."""
@@ -54,6 +55,11 @@ class Summary:
         said += [f"  {fault.value:26} {self.faults[fault]:5}" for fault in Fault if self.faults[fault]]
         said.append("what a node uses (a slope an hour, with its standard error)")
         said += [self._slope_line(name) for name in FLAT_PER_HOUR]
+        threads, most = self.usage.slope("threads"), self.usage.peak("threads")
+        said.append(
+            f"  {'threads':12} median {self.usage.typical('threads'):7.1f}, peak {most:7.1f}     {threads.per_hour:+8.2f}/h; "
+            f"{'bounded' if most <= THREADS_MAX else 'TOO MANY'} (at most {THREADS_MAX})"
+        )
         said += [f"BROKEN: {one}" for one in self.broken]
         verdict = "passed" if self.has_passed else "FAILED"
         said.append(f"{verdict}, but broken off" if self.is_broken_off else verdict)
@@ -90,6 +96,11 @@ class Summary:
                     "verdict": verdicts[name],
                 }
                 for name, slope in slopes.items()
+            },
+            "threads": {
+                "median": self.usage.typical("threads"),
+                "peak": self.usage.peak("threads"),
+                "bound": THREADS_MAX,
             },
         }  # fmt: skip
 

@@ -27,10 +27,12 @@ S_PER_HOUR: Final = 3_600.0
 FLAT_PER_HOUR: Final[Mapping[str, float]] = {
     "memory": 24.0,
     "descriptors": 12.0,
-    "threads": 3.0,
     "database": 60.0,
 }
-"""What still counts as flat, an hour: MB, descriptors, threads, MB."""
+"""What still counts as flat, an hour: MB, descriptors, MB."""
+THREADS_MAX: Final = 24
+"""Pools of fixed size start a thread at need and keep it: in a short run that is a slope, and no leak. More than this is one."""
+OWN_MEMORY: Final = ("Pss_Anon:", "Pss_Shmem:", "SwapPss:")
 UNITS: Final[Mapping[str, str]] = {
     "memory": "MB",
     "descriptors": "",
@@ -115,7 +117,11 @@ def slope_of(lives: Sequence[Sequence[tuple[float, float]]]) -> Slope:
 
 
 def figures_of(pid: int, home: Path) -> dict[str, float] | None:
-    """What a node's process uses now, its sandboxed children left out; None when it is gone."""
+    """What a node's process uses now, its sandboxed children left out; None when it is gone.
+
+    Memory is what the process made (anonymous, shared, swapped out). Pages of files are the kernel's to take, and whose
+    they are counted changes with every process that maps them too.
+    """
     folder = Path(f"/proc/{pid}")
     try:
         rolled = (folder / "smaps_rollup").read_text(encoding="ascii")
@@ -123,11 +129,12 @@ def figures_of(pid: int, home: Path) -> dict[str, float] | None:
         threads = len(os.listdir(folder / "task"))
     except OSError:
         return None
-    kib = next((int(line.split()[1]) for line in rolled.splitlines() if line.startswith("Pss:")), None)
-    if kib is None:
+    # What is left of a dying process has no lines but the first.
+    kib = [int(line.split()[1]) for line in rolled.splitlines() if line.startswith(OWN_MEMORY)]
+    if not kib:
         return None
     return {
-        "memory": kib * 1024 / 1e6,
+        "memory": sum(kib) * 1024 / 1e6,
         "descriptors": descriptors,
         "threads": threads,
         "database": sum(_size(home / f"sgnus.db{end}") for end in ("", "-wal", "-shm")) / 1e6,

@@ -118,7 +118,10 @@ def test_the_demo_survives_two_crashes_and_a_liar_and_its_picture_is_exact(
     assert process.returncode == 0, words
     found = json.loads(out.splitlines()[-1])
     assert found["identical"] is True
-    assert (found["nodes"], len(found["members_killed"])) == (NODES, 2)
+    assert found["nodes"] == NODES
+    assert len(found["members_killed"]) in (2, 3), (
+        "a member and a host, or two hosts where the first died in vain"
+    )
     assert found["sub_blocks"] >= 40 and found["rooms"] == -(-found["sub_blocks"] // 10)
     assert found["takeovers"] >= 1 and found["removals"] >= 1
     assert found["liar"] not in found["members_killed"]

@@ -1,4 +1,8 @@
-"""Asking a room's host for a seat, on the room's topic: one request at a time."""
+"""Asking a room's host for a seat, on the room's topic: one seat at a time.
+
+A request goes by gossip, where it is lost if the host's subscription has not spread yet. A pool tries the next room then;
+an app wants this very room, so its request is made a second time after half of the wait.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +20,7 @@ from sgnus.messages.topics import room_topic
 from sgnus.messages.v1.types import (
     GossipMessage,
     JoinRequest,
+    RoomAnnouncement,
     SignedKind,
 )
 
@@ -31,13 +36,39 @@ class Pending:
     microjob: int
     instance: InstanceId
     host: PeerId
-    nonce: int
+    nonces: tuple[int, ...]
+    again_ms: int | None
     until_ms: int
+
+    @property
+    def next_ms(self) -> int:
+        """When there is something to do about it, unless it is answered before."""
+        return self.until_ms if self.again_ms is None else self.again_ms
 
 
 def ask(node: NodeCore, lobby: Lobby, known: KnownRoom, now_ms: int) -> None:
     """Ask a room's host for a seat, on the room's topic."""
     said = known.announcement
+    until_ms = now_ms + JOIN_ANSWER_MS_MAX
+    again_ms = None if node.app is None else now_ms + JOIN_ANSWER_MS_MAX // 2
+    job, instance = lobby.facts.job, InstanceId(said.instance)
+    node.search.pending = Pending(job, said.microjob, instance, known.host, (), again_ms, until_ms)
+    node.out += node.links.open(known.host, said.address, now_ms)
+    _request(node, node.search.pending, said)
+
+
+def ask_again(node: NodeCore, pending: Pending, now_ms: int) -> None:
+    """The second request for the same seat, if it is time for it; the host answers whichever it hears, or both."""
+    if pending.again_ms is None or now_ms < pending.again_ms:
+        return
+    pending.again_ms = None
+    lobby = node.jobs.get(pending.job)
+    known = lobby.rooms.get(pending.instance) if lobby is not None else None
+    if known is not None:
+        _request(node, pending, known.announcement)
+
+
+def _request(node: NodeCore, pending: Pending, said: RoomAnnouncement) -> None:
     request = JoinRequest(
         job=said.job,
         microjob=said.microjob,
@@ -48,13 +79,8 @@ def ask(node: NodeCore, lobby: Lobby, known: KnownRoom, now_ms: int) -> None:
         nonce=node.own.next_nonce(),
         vrf_key=node.pen.vrf_key,
     )
-    until_ms = now_ms + JOIN_ANSWER_MS_MAX
-    instance = InstanceId(said.instance)
-    node.search.pending = Pending(
-        lobby.facts.job, said.microjob, instance, known.host, request.nonce, until_ms
-    )
-    node.search.seek_ms = until_ms
-    node.out += node.links.open(known.host, said.address, now_ms)
+    pending.nonces += (request.nonce,)
+    node.search.seek_ms = pending.next_ms
     envelope = node.pen.sign(SignedKind.JOIN, request)
-    topic = room_topic(lobby.facts.job, said.microjob)
+    topic = room_topic(pending.job, pending.microjob)
     node.out.append(fx.Gossip(topic, GossipMessage(body=envelope)))

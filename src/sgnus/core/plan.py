@@ -124,6 +124,10 @@ class Plan:
         """Chunk `index`, 0-based within the job. The last ones asked for are kept: each is asked for several times."""
         return self._chunk(index)
 
+    def rest(self) -> None:
+        """Forget what was kept at hand: the job is over. What is asked for still is made again."""
+        self._chunk.cache_clear()
+
     def inputs_of(self, chunks: range) -> list[Chunk]:
         """The input chunks of these, without the rest of what `chunk` tells: several times cheaper."""
         return [self._source.input(index) for index in chunks]

@@ -107,9 +107,11 @@ def _size_first(said: RoomAnnouncement) -> tuple[int, str]:
 
 def seek(node: NodeCore, now_ms: int) -> None:
     """Look for a seat if we have none, or one without work while there is work elsewhere."""
-    if node.search.pending is not None:
-        if now_ms < node.search.pending.until_ms:
-            node.search.seek_ms = node.search.pending.until_ms
+    pending = node.search.pending
+    if pending is not None:
+        if now_ms < pending.until_ms:
+            asking.ask_again(node, pending, now_ms)
+            node.search.seek_ms = pending.next_ms
             return
         _give_up_pending(node, now_ms)
     if node.app is not None or not node.own.workers or now_ms < node.search.seek_ms or node.own.is_stopping:
@@ -216,7 +218,7 @@ def _has_work_elsewhere(node: NodeCore, now_ms: int) -> bool:
 def take_answer(node: NodeCore, sender: PeerId, answer: JoinAnswer, now_ms: int) -> None:
     """ACCEPT: sit down. REJECT: try the next one. Too late: give the seat back."""
     pending = node.search.pending
-    if pending is None or (pending.host, pending.nonce) != (sender, answer.nonce):
+    if pending is None or pending.host != sender or answer.nonce not in pending.nonces:
         if answer.reason is JoinReason.ACCEPTED and not _sits_in(node, answer.instance):
             send_leave(node, InstanceId(answer.instance), (sender,))
         return

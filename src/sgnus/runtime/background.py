@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from sgnus.adapters import heap
 from sgnus.messages.ids import NetworkId
 from sgnus.runtime.acquaintance import Acquaintance
 from sgnus.runtime.clearing import Clearing
@@ -41,12 +44,14 @@ class Background:
         self.service = service
         self.acquaintance = acquaintance
         self._meeting: Meeting | None = None
+        self._trimming: asyncio.Task[None] | None = None
         self._discovery: MdnsDiscovery | None = None
 
     async def meet(self, parts: NodeParts, bootstrap: tuple[str, ...]) -> None:
-        """Begin to look for peers. WorldFault when discovery is asked for and cannot be had."""
+        """Begin to look for peers, and to keep house. WorldFault when discovery is asked for and cannot be had."""
         self._meeting = Meeting(parts, bootstrap)
         self._meeting.start()
+        self._trimming = asyncio.create_task(heap.give_back_for_ever())
         if parts.options.discover:
             from sgnus.adapters.discovery import MdnsDiscovery
 
@@ -56,6 +61,10 @@ class Background:
             await self._discovery.start()
 
     async def stop(self) -> None:
+        if self._trimming is not None:
+            self._trimming.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._trimming
         if self._discovery is not None:
             await self._discovery.stop()
         if self._meeting is not None:

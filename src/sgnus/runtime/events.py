@@ -30,13 +30,18 @@ RECENT_MAX: Final = 4
 
 @dataclass(slots=True)
 class JobLog:
-    """One job's events and story. `first` numbers the oldest event that is still there."""
+    """One job's events and story; `counted` of them were there in all, and the last are kept."""
 
     events: deque[Message] = field(default_factory=lambda: deque(maxlen=EVENTS_PER_JOB_MAX))
     lines: deque[str] = field(default_factory=lambda: deque(maxlen=EVENTS_PER_JOB_MAX))
     recent: deque[Message] = field(default_factory=lambda: deque(maxlen=RECENT_MAX))
     counted: int = 0
     changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def since(self, seen: int) -> list[Message]:
+        """The events that are kept, without the first `seen` of all."""
+        forgotten = self.counted - len(self.events)
+        return list(self.events)[max(0, seen - forgotten) :]
 
 
 class EventHub:
@@ -92,10 +97,11 @@ class EventHub:
         while True:
             log = self.log(job)
             changed = log.changed
-            first = log.counted - len(log.events)
-            for event in list(log.events)[max(0, seen - first) :]:
-                yield StreamEventsReply(body=event)  # type: ignore[arg-type]
+            fresh = log.since(seen)
+            # More may come while these are given.
             seen = log.counted
+            for event in fresh:
+                yield StreamEventsReply(body=event)  # type: ignore[arg-type]
             yield None
             await changed.wait()
 

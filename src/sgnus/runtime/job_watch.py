@@ -120,8 +120,8 @@ class JobWatch:
                     job.claims[claim.instance, claim.host] = None
                     self._hear_claim(job, claim)
         await self._keep_entries(job)
-        if not facts.open and job.files is not None:
-            job.files.rest()
+        if not facts.open:
+            job.rest()
         if known and not facts.open:
             await self._refill()
         self._hub.touch(block_id)

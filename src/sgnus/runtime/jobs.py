@@ -102,6 +102,12 @@ class Job:
         """Whether its results count only with a receipt."""
         return self.terms is not None
 
+    def rest(self) -> None:
+        """The job is over, and kept until it expires: as little of it as will do."""
+        self.plan.rest()
+        if self.files is not None:
+            self.files.rest()
+
     def receipt_of(self, microjob: int) -> bytes | None:
         """The digest of the receipt that verifies a microjob of ours."""
         return next((mark.receipt for mark in self.verified if mark.microjob == microjob), None)

@@ -14,7 +14,8 @@ from sgnus.messages.v1.types import SignedEnvelope, SignedKind
 from sgnus.wire.envelope import open_envelope, seal
 
 M = TypeVar("M", bound=Message)
-OPENED_MAX: Final = 8_192
+OPENED_BYTES_MAX: Final = 1 << 20
+"""Of payload. A member list of eleven has 8 kB, most else some hundred bytes; opened, either takes about five times as much."""
 PROVEN_MAX: Final = 1_024
 
 
@@ -27,6 +28,7 @@ class EnvelopePen:
         self._vrf = VrfKey.from_seed(vrf_seed_of(identity.seed))
         self._proven: OrderedDict[tuple[bytes, bytes, bytes], bytes | None] = OrderedDict()
         self._opened: OrderedDict[tuple[bytes, str, bytes], Message] = OrderedDict()
+        self._opened_bytes = 0
 
     @property
     def peer(self) -> PeerId:
@@ -70,6 +72,10 @@ class EnvelopePen:
         return hashlib.sha256(b"".join(len(part).to_bytes(4, "big") + part for part in parts)).digest()
 
     def _remember(self, envelope: SignedEnvelope, message: Message) -> None:
-        self._opened[envelope.signature, envelope.author, envelope.payload] = message
-        if len(self._opened) > OPENED_MAX:
-            self._opened.popitem(last=False)
+        key = (envelope.signature, envelope.author, envelope.payload)
+        if key not in self._opened:
+            self._opened_bytes += len(envelope.payload)
+        self._opened[key] = message
+        while self._opened_bytes > OPENED_BYTES_MAX:
+            (_, _, payload), _ = self._opened.popitem(last=False)
+            self._opened_bytes -= len(payload)

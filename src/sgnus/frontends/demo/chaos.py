@@ -19,6 +19,7 @@ MEMBER_AT: Final = 0.25
 HOST_AT: Final = 0.50
 HOST_AT_LAST: Final = 0.80
 MEMBERS_MIN: Final = 3
+HOSTS_MAX: Final = 2
 
 
 class Role(Enum):
@@ -35,6 +36,7 @@ class Victim:
     peer: str
     role: Role
     microjob: int
+    instance: str
     members: int
 
 
@@ -43,6 +45,7 @@ class SeenRoom:
     """One instance as the publisher sees it."""
 
     microjob: int
+    instance: str
     sub_blocks: int
     host: str = ""
     members: tuple[str, ...] = ()
@@ -117,11 +120,10 @@ class Chaos:
 
     def next_victim(self, living: Collection[str]) -> Victim | None:
         """Whom to kill now, of the processes that live; None for nobody. The answer counts as killed."""
-        roles = [victim.role for victim in self.victims]
         victim = None
-        if Role.MEMBER not in roles and self._is_past(MEMBER_AT):
+        if not self._killed(Role.MEMBER) and self._is_past(MEMBER_AT):
             victim = self._member(living)
-        if victim is None and Role.HOST not in roles and self._is_past(HOST_AT):
+        if victim is None and self._wants_host() and self._is_past(HOST_AT):
             victim = self._host(living)
         if victim is not None:
             self.victims.append(victim)
@@ -132,6 +134,15 @@ class Chaos:
         """Members that others removed; those that left by themselves are none."""
         return sum(reason != "left" for reason in self.removed.values())
 
+    def _killed(self, role: Role) -> list[Victim]:
+        return [victim for victim in self.victims if victim.role is role]
+
+    def _wants_host(self) -> bool:
+        """None died yet, or the room of the one that died ended with it."""
+        hosts = self._killed(Role.HOST)
+        is_wasted = not self.takeovers and len(hosts) < HOSTS_MAX
+        return not hosts or (is_wasted and not self.rooms[hosts[-1].instance].is_open)
+
     def _is_past(self, share: float) -> bool:
         return self.delivered >= share * self.sub_blocks
 
@@ -139,7 +150,7 @@ class Chaos:
         if instance not in self.rooms:
             before = microjob * self.sub_blocks_per_room
             size = min(self.sub_blocks_per_room, self.sub_blocks - before)
-            room = self.rooms[instance] = SeenRoom(microjob, size)
+            room = self.rooms[instance] = SeenRoom(microjob, instance, size)
             room.held.update((number, None) for place, number in self._held if place == microjob)
         return self.rooms[instance]
 
@@ -158,7 +169,7 @@ class Chaos:
         for room in sorted(rooms, key=lambda room: len(room.members)):
             for peer in room.busy():
                 if peer in room.members and peer in living and peer not in (self.publisher, *hosts):
-                    return Victim(peer, Role.MEMBER, room.microjob, len(room.members))
+                    return Victim(peer, Role.MEMBER, room.microjob, room.instance, len(room.members))
         return None
 
     def _host(self, living: Collection[str]) -> Victim | None:
@@ -167,5 +178,5 @@ class Chaos:
             if room.host == self.publisher or room.host not in present or len(present) < MEMBERS_MIN:
                 continue
             if room.has_successors() or self._is_past(HOST_AT_LAST):
-                return Victim(room.host, Role.HOST, room.microjob, len(present))
+                return Victim(room.host, Role.HOST, room.microjob, room.instance, len(present))
         return None

@@ -1,0 +1,29 @@
+"""Freed memory goes back to the system, also where what is still used lies between."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+PROGRAM = """
+from pathlib import Path
+from sgnus.adapters import heap
+
+def resident():
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS"))
+
+blocks = [bytes(2_000) for _ in range(50_000)]
+kept = blocks[::500]
+full = resident()
+del blocks
+heap.give_back()
+print(full - resident())
+"""
+
+
+def test_pages_between_blocks_in_use_are_given_back() -> None:
+    said = subprocess.run(
+        [sys.executable, "-c", PROGRAM], capture_output=True, check=True, timeout=60, text=True
+    )
+    assert int(said.stdout) > 50_000, "of 100 MB"
