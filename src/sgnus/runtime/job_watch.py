@@ -46,6 +46,8 @@ class JobWatch:
         self._pending: dict[BlockId, None] = {}
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._has_room = True
+        """A job that we were in is over since we last looked for others."""
         core = engine.core
         self._lobbies = Lobbies(
             core.pen.peer, lambda peer: is_near(drivers, peer), lambda job: is_needed(core, job)
@@ -63,7 +65,7 @@ class JobWatch:
         """Tell of what the database holds already, then of changes."""
         for view in await self._drivers.database.own_jobs():
             self.changed(view.block_id)
-        await self._refill()
+        self._wake.set()
         self._task = asyncio.create_task(self._run())
 
     async def stop(self) -> None:
@@ -95,6 +97,9 @@ class JobWatch:
             pending, self._pending = self._pending, {}
             for job in pending:
                 await self.look_safely(job)
+            if self._has_room:
+                # Once for all that ended meanwhile: it reads as many jobs as there are lobbies.
+                await self._refill_safely()
 
     async def look(self, block_id: BlockId) -> Job | None:
         """Read the fold of a job and tell the core, if it is one that we take part in. Faults: PeerFault, WorldFault."""
@@ -122,8 +127,7 @@ class JobWatch:
         await self._keep_entries(job)
         if not facts.open:
             job.rest()
-        if known and not facts.open:
-            await self._refill()
+        self._has_room = self._has_room or (known and not facts.open)
         self._hub.touch(block_id)
         for follow in self.followers:
             follow(job)
@@ -135,7 +139,7 @@ class JobWatch:
         if job is not None and self._lobbies.leave(block_id):
             facts = job.facts(self._address(job.view), unix_ms())
             self._engine.put(JobChanged(replace(facts, open=False)))
-            await self._refill()
+            self._has_room = True
         self._jobs.forget(block_id)
         self._hub.touch(block_id)
 
@@ -148,12 +152,18 @@ class JobWatch:
             self._engine.put(JobChanged(replace(facts, open=False)))
         return is_in
 
-    async def _refill(self) -> None:
-        """Look at the most urgent open jobs, as far as there is room."""
-        if not self._lobbies.is_full:
-            for view in await self._drivers.database.open_jobs(LOBBIES_MAX):
-                if view.block_id not in self._lobbies:
-                    self.changed(view.block_id)
+    async def _refill_safely(self) -> None:
+        """Look at the most urgent open jobs soon, as far as there is room."""
+        try:
+            views = await self._drivers.database.open_jobs(LOBBIES_MAX) if not self._lobbies.is_full else []
+        except WorldFault as fault:
+            LOG.info("no open jobs can be read: %s", fault)
+            asyncio.get_running_loop().call_later(RETRY_S, self._wake.set)
+            return
+        self._has_room = False
+        for view in views:
+            if view.block_id not in self._lobbies:
+                self.changed(view.block_id)
 
     async def _load_held(self, job: Job) -> HeldLoaded | None:
         """Once a start, for jobs of ours: what we hold already, and where its outputs lie."""
