@@ -135,7 +135,7 @@ class JobWatch:
             self._engine.put(JobChanged(replace(facts, open=False)))
             await self._refill()
         self._jobs.forget(block_id)
-        self._hub.touch(block_id)
+        self._hub.forget(block_id)
 
     def _has_room_for(self, view: JobView) -> bool:
         """We enter a bounded number of lobbies, however many jobs strangers publish; our own always."""
