@@ -65,3 +65,24 @@ def test_what_happens_while_events_are_handed_over_is_handed_over_next() -> None
     happen(1)
     happen(2)
     assert asyncio.run(asyncio.wait_for(follow(), 5)) == [1, 2, 3, 4]
+
+
+def test_a_job_that_is_forgotten_makes_room_and_wakes_who_follows_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(events, "LINES_MAX", 6)
+    hub = EventHub()
+    for job in ("a", "b"):
+        for number in range(3):
+            hub.note(BlockId(job), str(number))
+
+    async def follow() -> None:
+        async with aclosing(hub.follow(BlockId("a"))) as replies:
+            assert await anext(replies) is None
+            following = asyncio.ensure_future(anext(replies))
+            await asyncio.sleep(0)
+            hub.forget(BlockId("a"))
+            assert await following is None
+
+    asyncio.run(asyncio.wait_for(follow(), 5))
+    hub.note(BlockId("c"), "0")
+    assert lines_of(hub, "b") == ["0", "1", "2"], "three lines of another one are gone"
+    assert lines_of(hub, "a") == []

@@ -15,8 +15,8 @@ from sgnus.runtime import reference
 from tests.whole.modules import slow_invert
 
 Pixels = NDArray[np.uint8]
-LIFETIME_MS: Final = 10 * 60_000
-"""Short, so that a soak of an hour also sees jobs expire and be forgotten."""
+LIFETIME_MS: Final = 4 * 60_000
+"""Short, so that even ten minutes see jobs expire and be forgotten; and as long as a job may take before it counts as stuck."""
 SIDE: Final = 16
 HASHED: Final = 64
 SHA256_BYTES: Final = 32

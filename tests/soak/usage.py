@@ -18,8 +18,10 @@ from typing import Final
 
 from tests.soak.fleet import Node
 
-WARM_S: Final = 90.0
-"""A life's first time, in which modules are compiled, caches fill and each part is met once, is left out."""
+WARM_S: Final = 300.0
+"""A life's first time is left out, in which modules are compiled, each part is met once, and what is kept of a job until it
+expires (orders.LIFETIME_MS, and a minute until the next sweep) can only grow.
+"""
 LIFE_S_MIN: Final = 60.0
 SAMPLES_MIN: Final = 6
 S_PER_HOUR: Final = 3_600.0

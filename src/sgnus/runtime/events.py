@@ -91,6 +91,13 @@ class EventHub:
         log.changed.set()
         log.changed = asyncio.Event()
 
+    def forget(self, job: BlockId) -> None:
+        """The job expired: nobody can ask for it any more."""
+        log = self._logs.pop(job, None)
+        if log is not None:
+            self._lines -= len(log.lines)
+            log.changed.set()
+
     async def follow(self, job: BlockId) -> AsyncIterator[StreamEventsReply | None]:
         """Events from the oldest kept on; None where all that is known was given and the stream would wait."""
         seen = 0

@@ -141,7 +141,7 @@ class JobWatch:
             self._engine.put(JobChanged(replace(facts, open=False)))
             self._has_room = True
         self._jobs.forget(block_id)
-        self._hub.touch(block_id)
+        self._hub.forget(block_id)
 
     def _enters(self, view: JobView) -> bool:
         """Enter the lobby of this job if it is worth a place, and leave the one that gives way."""
