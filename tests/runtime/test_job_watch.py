@@ -28,6 +28,7 @@ class World:
         self.known: dict[str, Job] = {}
         self.searches = 0
         self.told: list[tuple[BlockId, bool]] = []
+        self._wanted, self._enough = 0, asyncio.Event()
         core = SimpleNamespace(publications={}, pen=SimpleNamespace(peer=PeerId("me")))
         engine = SimpleNamespace(core=core, put=self._put)
         database = SimpleNamespace(job=self._view, own_jobs=self._none, open_jobs=self._open)
@@ -39,11 +40,11 @@ class World:
 
     async def tell(self, count: int) -> None:
         """All jobs changed; until the core was told so often."""
+        self._wanted, self._enough = count, asyncio.Event()
         for job in [BlockId(f"job{n}") for n in range(JOBS)]:
             self.watch.changed(job)
         async with asyncio.timeout(10):
-            while len(self.told) < count:
-                await asyncio.sleep(0)
+            await self._enough.wait()
         for _ in range(TURNS):
             await asyncio.sleep(0)
 
@@ -63,6 +64,8 @@ class World:
     def _put(self, given: object) -> bool:
         if isinstance(given, JobChanged):
             self.told.append((given.facts.job, given.facts.open))
+            if len(self.told) >= self._wanted:
+                self._enough.set()
         return True
 
 
