@@ -35,7 +35,9 @@ class World:
         jobs = SimpleNamespace(update=self._update, get=self.known.get, forget=self.known.pop)
         hub = SimpleNamespace(touch=lambda job: None, forget=lambda job: None)
         inquiries = SimpleNamespace(note=lambda job, view: None)
-        parts = (SimpleNamespace(database=database), jobs, engine, hub, inquiries)
+        gossip, peers = SimpleNamespace(neighbours=tuple), SimpleNamespace(connected=tuple)
+        drivers = SimpleNamespace(database=database, gossip=gossip, peers=peers)
+        parts = (drivers, jobs, engine, hub, inquiries)
         self.watch = JobWatch(*cast(Any, parts))
 
     async def tell(self, count: int) -> None:

@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Final
 
 from sgnus.core.inputs import HeldLoaded, JobChanged, RoomHeard
@@ -25,6 +26,7 @@ from sgnus.runtime.events import EventHub
 from sgnus.runtime.inquiries import Inquiries
 from sgnus.runtime.jobs import Job, JobBook, marks_of, places_of, unix_ms
 from sgnus.runtime.lobbies import LOBBIES_MAX, Lobbies
+from sgnus.runtime.newcomers import Newcomers
 from sgnus.runtime.restoring import keep_entries, settle_held
 from sgnus.wire.codec import decode
 
@@ -48,10 +50,9 @@ class JobWatch:
         self._task: asyncio.Task[None] | None = None
         self._has_room = True
         """A job that we were in is over since we last looked for others."""
-        core = engine.core
-        self._lobbies = Lobbies(
-            core.pen.peer, lambda peer: is_near(drivers, peer), lambda job: is_needed(core, job)
-        )
+        core, near = engine.core, partial(is_near, drivers)
+        self._lobbies = Lobbies(core.pen.peer, near, partial(is_needed, core))
+        self._newcomers = Newcomers(near)
         self.followers: list[Callable[[Job], None]] = []
         """They hear of every job that was looked at."""
 
@@ -81,7 +82,8 @@ class JobWatch:
     async def look_safely(self, job: BlockId) -> None:
         """One job's trouble (its files were taken away, say) must not make us deaf to all others: it is tried again."""
         try:
-            await self.look(job)
+            if not await self._is_put_off(job):
+                await self.look(job)
         except PeerFault as fault:
             LOG.info("job %s cannot be: %s", job, fault, extra={"job": job})
         except WorldFault as fault:
@@ -100,6 +102,19 @@ class JobWatch:
             if self._has_room:
                 # Once for all that ended meanwhile: it reads as many jobs as there are lobbies.
                 await self._refill_safely()
+
+    async def _is_put_off(self, block_id: BlockId) -> bool:
+        """Whether this job is new to us, and its publisher brings so many that we look at it later."""
+        if block_id in self._lobbies or self._jobs.get(block_id) is not None:
+            return False
+        view = await self._drivers.database.job(block_id)
+        if view is None or view.author == self._engine.core.pen.peer:
+            self._newcomers.forget(block_id)
+            return False
+        wait_ms = self._newcomers.wait_ms(block_id, view.author)
+        if wait_ms:
+            asyncio.get_running_loop().call_later(wait_ms / 1000, self.changed, block_id)
+        return wait_ms != 0
 
     async def look(self, block_id: BlockId) -> Job | None:
         """Read the fold of a job and tell the core, if it is one that we take part in. Faults: PeerFault, WorldFault."""
