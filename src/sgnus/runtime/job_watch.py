@@ -126,7 +126,7 @@ class JobWatch:
         job = await self._jobs.update(view)
         # Read before the core hears of the job: a delivery must not come between the two, and be held again.
         loaded = await self._load_held(job)
-        facts = job.facts(self._address(view), unix_ms())
+        facts = job.facts(_address_of(view), unix_ms())
         known = block_id in self._lobbies or block_id in self._engine.core.publications
         if known or (facts.open and self._enters(view)):
             if not facts.open:
@@ -152,7 +152,7 @@ class JobWatch:
         """The database forgot the job: so does the core, and so do we."""
         job = self._jobs.get(block_id)
         if job is not None and self._lobbies.leave(block_id):
-            facts = job.facts(self._address(job.view), unix_ms())
+            facts = job.facts(_address_of(job.view), unix_ms())
             self._engine.put(JobChanged(replace(facts, open=False)))
             self._has_room = True
         self._jobs.forget(block_id)
@@ -163,7 +163,7 @@ class JobWatch:
         is_in, left = self._lobbies.enter(view.block_id, view.author, [claim.host for claim in view.rooms])
         job = self._jobs.get(left) if left is not None else None
         if job is not None:
-            facts = job.facts(self._address(job.view), unix_ms())
+            facts = job.facts(_address_of(job.view), unix_ms())
             self._engine.put(JobChanged(replace(facts, open=False)))
         return is_in
 
@@ -205,14 +205,6 @@ class JobWatch:
                 LOG.warning("%s", fault)
                 asyncio.get_running_loop().call_later(RETRY_S, self.changed, BlockId(job.view.block_id))
 
-    def _address(self, view: JobView) -> SignedEnvelope | None:
-        if view.body.address is None:
-            return None
-        try:
-            return decode(SignedEnvelope, view.body.address)
-        except PeerFault:
-            return None
-
     def _hear_claim(self, job: Job, claim: RoomClaim) -> None:
         """A ROOM entry lets newcomers ask before the lobby answers; any announcement replaces it."""
         try:
@@ -238,6 +230,15 @@ class JobWatch:
             closing=False,
         )
         self._engine.put(RoomHeard(claim.host, said))
+
+
+def _address_of(view: JobView) -> SignedEnvelope | None:
+    if view.body.address is None:
+        return None
+    try:
+        return decode(SignedEnvelope, view.body.address)
+    except PeerFault:
+        return None
 
 
 def is_near(drivers: Drivers, peer: PeerId) -> bool:
