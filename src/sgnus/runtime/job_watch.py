@@ -26,7 +26,7 @@ from sgnus.runtime.events import EventHub
 from sgnus.runtime.inquiries import Inquiries
 from sgnus.runtime.jobs import Job, JobBook, marks_of, places_of, unix_ms
 from sgnus.runtime.lobbies import LOBBIES_MAX, Lobbies
-from sgnus.runtime.newcomers import Newcomers
+from sgnus.runtime.newcomers import Looks, Newcomers
 from sgnus.runtime.restoring import keep_entries, settle_held
 from sgnus.wire.codec import decode
 
@@ -45,14 +45,12 @@ class JobWatch:
         self._jobs = jobs
         self._engine = engine
         self._hub = hub
-        self._pending: dict[BlockId, None] = {}
-        self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._has_room = True
         """A job that we were in is over since we last looked for others."""
         core, near = engine.core, partial(is_near, drivers)
         self._lobbies = Lobbies(core.pen.peer, near, partial(is_needed, core))
-        self._newcomers = Newcomers(near)
+        self._looks = Looks(Newcomers(near))
         self.followers: list[Callable[[Job], None]] = []
         """They hear of every job that was looked at."""
 
@@ -66,7 +64,7 @@ class JobWatch:
         """Tell of what the database holds already, then of changes."""
         for view in await self._drivers.database.own_jobs():
             self.changed(view.block_id)
-        self._wake.set()
+        self._looks.wake()
         self._task = asyncio.create_task(self._run())
 
     async def stop(self) -> None:
@@ -76,8 +74,7 @@ class JobWatch:
 
     def changed(self, job: BlockId) -> None:
         """Look at this job soon."""
-        self._pending[job] = None
-        self._wake.set()
+        self._looks.add(job)
 
     async def look_safely(self, job: BlockId) -> None:
         """One job's trouble (its files were taken away, say) must not make us deaf to all others: it is tried again."""
@@ -94,10 +91,7 @@ class JobWatch:
 
     async def _run(self) -> None:
         while True:
-            await self._wake.wait()
-            self._wake.clear()
-            pending, self._pending = self._pending, {}
-            for job in pending:
+            for job in await self._looks.next():
                 await self.look_safely(job)
             if self._has_room:
                 # Once for all that ended meanwhile: it reads as many jobs as there are lobbies.
@@ -109,12 +103,9 @@ class JobWatch:
             return False
         view = await self._drivers.database.job(block_id)
         if view is None or view.author == self._engine.core.pen.peer:
-            self._newcomers.forget(block_id)
+            self._looks.newcomers.forget(block_id)
             return False
-        wait_ms = self._newcomers.wait_ms(block_id, view.author)
-        if wait_ms:
-            asyncio.get_running_loop().call_later(wait_ms / 1000, self.changed, block_id)
-        return wait_ms != 0
+        return self._looks.put_off(block_id, view.author)
 
     async def look(self, block_id: BlockId) -> Job | None:
         """Read the fold of a job and tell the core, if it is one that we take part in. Faults: PeerFault, WorldFault."""
@@ -173,7 +164,7 @@ class JobWatch:
             views = await self._drivers.database.open_jobs(LOBBIES_MAX) if not self._lobbies.is_full else []
         except WorldFault as fault:
             LOG.info("no open jobs can be read: %s", fault)
-            asyncio.get_running_loop().call_later(RETRY_S, self._wake.set)
+            asyncio.get_running_loop().call_later(RETRY_S, self._looks.wake)
             return
         self._has_room = False
         for view in views:

@@ -6,7 +6,8 @@ budget each. All others share one: names cost nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from sgnus.adapters.overruns import monotonic_ms
@@ -46,3 +47,35 @@ class Newcomers:
     def forget(self, job: BlockId) -> None:
         """It is over."""
         self._due_ms.pop(job, None)
+
+
+class Looks:
+    """The jobs that are looked at next, each once."""
+
+    def __init__(self, newcomers: Newcomers) -> None:
+        self.newcomers = newcomers
+        self._pending: dict[BlockId, None] = {}
+        self._wake = asyncio.Event()
+
+    def add(self, job: BlockId) -> None:
+        """Soon."""
+        self._pending[job] = None
+        self._wake.set()
+
+    def wake(self) -> None:
+        """`next` returns, if only to look for others."""
+        self._wake.set()
+
+    async def next(self) -> Iterable[BlockId]:
+        """All that there are, once there are some."""
+        await self._wake.wait()
+        self._wake.clear()
+        pending, self._pending = self._pending, {}
+        return pending
+
+    def put_off(self, job: BlockId, author: PeerId) -> bool:
+        """Whether a job that is new to us has to wait; it comes again, or is found once there is room."""
+        wait_ms = self.newcomers.wait_ms(job, author)
+        if wait_ms:
+            asyncio.get_running_loop().call_later(wait_ms / 1000, self.add, job)
+        return wait_ms != 0
