@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import cast
 
 from bench._figures import is_quick
+from sgnus.adapters.peers.budget import StreamAllowance
 from sgnus.adapters.peers.node import GrpcPeers, Self
 from sgnus.crypto.identity import Identity
 from sgnus.messages.ids import NetworkId, PeerId
@@ -71,7 +72,9 @@ class Node:
     def __init__(self, number: int) -> None:
         who = Identity.from_seed(number.to_bytes(32, "big"))
         self.peer = who.peer_id
-        self.peers = GrpcPeers(Self(identity=who, network=NETWORK, boot=time.time_ns()))
+        # What the stream itself can do: nothing here is too much.
+        allowance = StreamAllowance(*[1 << 40] * 4)
+        self.peers = GrpcPeers(Self(identity=who, network=NETWORK, boot=time.time_ns(), allowance=allowance))
         self.heard = 0
         self.expected = 0
         self.happened: asyncio.Queue[PeerEvent] = asyncio.Queue()

@@ -17,6 +17,7 @@ from sgnus.adapters.gossip import gate as gates
 from sgnus.adapters.gossip.budget import NeighbourAllowance
 from sgnus.adapters.gossip.gate import SIGNING_PREFIX, MessageGate
 from sgnus.adapters.gossip.rpc_queue import FrameQueue
+from sgnus.adapters.overruns import Overruns
 from sgnus.crypto.identity import Identity
 from sgnus.messages.limits import (
     GOSSIP_BYTES_MAX,
@@ -71,7 +72,8 @@ class Gates(RuleBasedStateMachine):
         self.now_ms = 0
         self.usual = gates._now_ms
         gates._now_ms = lambda: self.now_ms
-        self.gate = MessageGate(IDS[0], TOPICS[:1], ALLOWANCE)
+        self.overruns = Overruns(lambda: self.now_ms)
+        self.gate = MessageGate(IDS[0], TOPICS[:1], ALLOWANCE, self.overruns)
         self.messages = {one: Purse(3, 7) for one in NEIGHBOURS}
         self.bytes = {one: Purse(1_000, 4_000) for one in NEIGHBOURS}
         self.seen: list[tuple[int, int]] = []
@@ -113,10 +115,10 @@ class Gates(RuleBasedStateMachine):
         """The first check that fails, the cheap ones first; the budget is charged before the author is looked at."""
         if size > GOSSIP_BYTES_MAX:
             return "dropped_oversize"
-        if topic not in TOPICS[:1]:
-            return "dropped_unsubscribed"
         if not self.messages[neighbour].spend(1):
             return "dropped_over_budget"
+        if topic not in TOPICS[:1]:
+            return "dropped_unsubscribed"
         if named[0] == 0:
             return "own_echoes"
         if named in self.seen:

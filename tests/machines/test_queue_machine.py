@@ -7,17 +7,18 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
-from typing import cast
+from typing import NoReturn, cast
 
 import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from sgnus.adapters.peers.budget import ReadBudget
+from sgnus.adapters.overruns import Overruns
+from sgnus.adapters.peers.budget import ReadBudget, StreamBudget
 from sgnus.adapters.peers.events import Events
 from sgnus.adapters.peers.link import Link
 from sgnus.adapters.peers.outbox import Outbox
-from sgnus.adapters.peers.streams import PairInbox
+from sgnus.adapters.peers.streams import PairInbox, Surroundings
 from sgnus.core import effects as fx
 from sgnus.core import inputs as ins
 from sgnus.core.node import NodeCore
@@ -172,12 +173,17 @@ class Wire:
         pass
 
 
+async def nobody_dials(_peer: PeerId, _attempt: int, /) -> NoReturn:
+    """The streams of this test stand already."""
+    raise AssertionError("somebody dials")
+
+
 class Peer:
     """One pair's stream, with what should be on it: `queued` waits, of which a slow peer holds one frame back."""
 
-    def __init__(self, peer: PeerId, events: Events) -> None:
+    def __init__(self, peer: PeerId, around: Surroundings) -> None:
         self.wire, self.outbox = Wire(), Outbox()
-        self.link = Link(self.wire, self.outbox, PairInbox(peer, events))
+        self.link = Link(self.wire, self.outbox, PairInbox(peer, around))
         self.task = asyncio.create_task(self.link.run())
         self.queued: list[bytes] = []
         self.sent: list[bytes] = []
@@ -203,7 +209,15 @@ class Streams(RuleBasedStateMachine):
         self.pairs: dict[PeerId, Peer] = self.loop.run_until_complete(self.begin())
 
     async def begin(self) -> dict[PeerId, Peer]:
-        return {peer: Peer(peer, self.events) for peer in PEERS}
+        around = Surroundings(
+            own=PeerId("we"),
+            events=self.events,
+            dial=nobody_dials,
+            is_reachable=lambda _peer: True,
+            count=lambda _name: None,
+            budget=StreamBudget(Overruns(), clock_ms=lambda: int(self.loop.time() * 1_000)),
+        )
+        return {peer: Peer(peer, around) for peer in PEERS}
 
     def teardown(self) -> None:
         tasks = [pair.task for pair in self.pairs.values()]

@@ -18,6 +18,7 @@ from sgnus.adapters.gossip.dialler import dial
 from sgnus.adapters.gossip.router import MESHSUB
 from sgnus.adapters.gossip.rpc_queue import frame_of
 from sgnus.adapters.gossip.swarm import make_host, make_swarm
+from sgnus.adapters.overruns import Overruns
 from sgnus.crypto.identity import Identity, base58_decode
 
 SIGNING_PREFIX = b"libp2p-pubsub:"
@@ -25,7 +26,7 @@ SIGNING_PREFIX = b"libp2p-pubsub:"
 
 @asynccontextmanager
 async def _connected(seed: int, address: str) -> AsyncIterator[tuple[Any, Any]]:
-    swarm = make_swarm(bytes([seed]) * 32, None, 8, Counters())
+    swarm = make_swarm(bytes([seed]) * 32, None, 8, Counters(), Overruns())
     host = make_host(swarm, [])
     host.set_stream_handler(MESHSUB, _swallow)
     target = parse_address(address)

@@ -183,8 +183,11 @@ class Nodes:
         port: int = 0,
         network: NetworkId = NETWORK,
         budget: ReadBudget | None = None,
+        **more: Any,
     ) -> P:
-        own = Self(identity=identity(number), network=network, boot=boot, budget=budget or ReadBudget())
+        own = Self(
+            identity=identity(number), network=network, boot=boot, budget=budget or ReadBudget(), **more
+        )
         peers: Peers = FakePeers(own, self.hub) if self.kind == "fake" else GrpcPeers(own)
         party = make(peers, own.identity.peer_id)
         await party.start(port)

@@ -27,6 +27,7 @@ from sgnus.adapters.gossip.pubsub import GossipPubsub
 from sgnus.adapters.gossip.router import MESHSUB, GossipRouter
 from sgnus.adapters.gossip.rpc_queue import FrameQueue, frame_of
 from sgnus.adapters.gossip.swarm import make_host, make_swarm
+from sgnus.adapters.overruns import Overruns
 from sgnus.crypto.identity import Identity
 
 TOPIC = "jobprocessing_X_3"
@@ -155,7 +156,7 @@ def test_a_new_task_searches_no_tree_of_tasks(monkeypatch: pytest.MonkeyPatch) -
 
 # ---- who dials, and what rides along ---------------------------------------------------------------------
 def test_the_library_dials_nobody_by_itself() -> None:
-    swarm = make_swarm(SEED, None, 8, Counters())
+    swarm = make_swarm(SEED, None, 8, Counters(), Overruns())
 
     async def story() -> None:
         with pytest.raises(SwarmException, match="not connected to"):
@@ -175,13 +176,14 @@ def test_no_rpc_carries_a_sender_record() -> None:
 async def told_to_a_neighbour() -> list[Any]:
     """All kinds of RPCs: the hello, a subscription and its graft, a message, a leaving and its prune."""
     counters = Counters()
-    host = make_host(make_swarm(SEED, None, 8, counters), [])
+    host = make_host(make_swarm(SEED, None, 8, counters, Overruns()), [])
     router = GossipRouter(8, counters)
     pubsub = GossipPubsub(
         host,
         router,
         Identity.from_seed(SEED),
         allowance=NeighbourAllowance(),
+        overruns=Overruns(),
         counters=counters,
         tell=lambda _: None,
     )

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
 from sgnus.crypto.digests import digest
 from sgnus.crypto.merkle import split_digests, verify_branch
 from sgnus.messages.errors import PeerFault
-from sgnus.messages.ids import InstanceId
+from sgnus.messages.ids import InstanceId, PeerId
 from sgnus.messages.v1.types import (
     Held,
     OutputsHeader,
@@ -22,6 +24,7 @@ from sgnus.messages.v1.types import (
     SignedKind,
     WriteOutputsReply,
 )
+from sgnus.runtime.serving import NodeService
 from tests.database_support import STRANGER, in_loop
 from tests.runtime.one_job import (
     BLOCK_ID,
@@ -190,3 +193,24 @@ async def test_a_member_that_repeats_itself_does_not_fill_the_disk(job: OneJob) 
     for _ in range(3):
         assert (await write(job, MEMBER, header(), *OUTPUTS)).held is not None
     assert job.outputs_on_disk() == b"".join(OUTPUTS)
+
+
+@in_loop
+async def test_a_peer_compares_databases_once_at_a_time_and_keeps_nobody_else_from_it() -> None:
+    begun, ends = list[PeerId](), asyncio.Event()
+
+    class Slow:
+        async def respond_reconcile(self, _steps: Any, _send: Any, peer: PeerId) -> None:
+            begun.append(peer)
+            await ends.wait()
+
+    service = NodeService(cast(Any, None), cast(Any, Slow()), cast(Any, None))
+    duplex = cast(Any, SimpleNamespace(send=None))
+    both = [asyncio.create_task(service.reconcile(peer, duplex)) for peer in (HERE, STRANGER.peer_id)]
+    await asyncio.sleep(0)
+    with pytest.raises(PeerFault, match="already"):
+        await service.reconcile(HERE, duplex)
+    ends.set()
+    await asyncio.gather(*both)
+    await service.reconcile(HERE, duplex)
+    assert begun == [HERE, STRANGER.peer_id, HERE]

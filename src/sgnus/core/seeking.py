@@ -20,6 +20,7 @@ from sgnus.messages.limits import (
     LOBBY_LISTEN_MS,
     REFUSED_DOUBLINGS_MAX,
     SEEK_MS,
+    STRANDED_MS,
 )
 from sgnus.messages.v1.types import (
     CloseReason,
@@ -52,7 +53,10 @@ def is_seeking(node: NodeCore) -> bool:
         return False
     if node.room is None:
         return bool(node.jobs)
-    return (_is_idle_seat(node, node.room) or _waits_for_others(node, node.room)) and bool(node.jobs)
+    room = node.room
+    return bool(node.jobs) and (
+        _is_idle_seat(node, room) or _waits_for_others(node, room) or _is_paused(room)
+    )
 
 
 def _waits_for_others(node: NodeCore, room: Room) -> bool:
@@ -81,6 +85,22 @@ def _join_others(node: NodeCore, room: Room, now_ms: int) -> None:
         asking.ask(node, lobby, rooms[0], now_ms)
 
 
+def _is_paused(room: Room) -> bool:
+    """We host a room whose publisher is not there, and in which not all is done."""
+    is_ours = room.phase is Phase.HOST and not room.seat.by_app
+    return is_ours and room.hosting.paused_ms is not None and not room.book.is_complete()
+
+
+def _is_stranded(node: NodeCore, room: Room, now_ms: int) -> bool:
+    """The publisher has been away for long, or never was, while there is work of one that is in touch. Our members wait with
+    us, and are free once we end the room: what is done is held, and whoever comes to the job later goes on from there.
+    """
+    if not _is_paused(room) or now_ms - (room.hosting.paused_ms or 0) < STRANDED_MS:
+        return False
+    others = [lobby for lobby in _wanted(node) if lobby.facts.job != room.seat.job and _is_near(node, lobby)]
+    return any(lobby.joinable(now_ms, with_work=True) or lobby.without_room(now_ms) for lobby in others)
+
+
 def _size_first(said: RoomAnnouncement) -> tuple[int, str]:
     return -said.members, said.instance
 
@@ -103,6 +123,9 @@ def seek(node: NodeCore, now_ms: int) -> None:
         _join_others(node, node.room, now_ms)
     elif _is_idle_seat(node, node.room) and _has_work_elsewhere(node, now_ms):
         moving.ask_to_go(node, node.room, now_ms)
+    elif _is_stranded(node, node.room, now_ms):
+        moving.leave(node, CloseReason.EXPIRED, now_ms)
+        node.room = None
 
 
 def _find_seat(node: NodeCore, now_ms: int) -> None:
@@ -133,7 +156,9 @@ def _founding_ms(node: NodeCore, lobby: Lobby) -> int:
 
 
 def _wanted(node: NodeCore) -> list[Lobby]:
-    """Jobs that our pool can process: by priority, then by age."""
+    """Jobs that our pool can process: those first whose publisher is in touch with us, then by priority, then by age. Anybody
+    may publish jobs of high priority in the names of peers that never were, and nobody can work on them.
+    """
     lobbies = [
         lobby
         for lobby in node.jobs.values()
@@ -142,7 +167,16 @@ def _wanted(node: NodeCore) -> list[Lobby]:
         and not lobby.facts.processor.startswith("app:")
         and not is_barred(node, lobby)
     ]
-    return sorted(lobbies, key=lambda x: (-x.facts.priority, x.facts.created_ms, x.facts.job))
+    return sorted(
+        lobbies,
+        key=lambda x: (not _is_near(node, x), -x.facts.priority, x.facts.created_ms, x.facts.job),
+    )
+
+
+def _is_near(node: NodeCore, lobby: Lobby) -> bool:
+    """Whether the publisher of a job is in touch with us."""
+    publisher = lobby.facts.publisher
+    return publisher == node.pen.peer or publisher in node.neighbours or publisher in node.links.connected
 
 
 def is_barred(node: NodeCore, lobby: Lobby) -> bool:

@@ -1,5 +1,6 @@
 """Named bounds, unit in the name. Every queue, list, loop over peers' data, message and duration has one here."""
 
+from collections.abc import Mapping
 from typing import Final
 
 # Below 32768, where Linux begins to hand out ports for outgoing connections (ip_local_port_range).
@@ -21,6 +22,9 @@ GOSSIP_MESSAGES_BURST: Final = 2_000
 GOSSIP_BYTES_PER_S: Final = 4 * 1024 * 1024
 GOSSIP_BYTES_BURST: Final = 16 * 1024 * 1024
 GOSSIP_BUDGETS_MAX: Final = 1_024
+# What a node sends on for others, to one neighbour: below what that neighbour allows, so that no flood makes it one too.
+GOSSIP_RELAYED_PER_S: Final = 150
+GOSSIP_RELAYED_BURST: Final = 1_500
 GOSSIP_CONNECTIONS_MAX: Final = 64
 GOSSIP_HANDSHAKES_MAX: Final = 128
 GOSSIP_STREAMS_PER_CONNECTION_MAX: Final = 32
@@ -135,6 +139,7 @@ REFUSED_DOUBLINGS_MAX: Final = 3
 LOTS_MAX: Final = 10
 ROOM_ENTRY_LIFE_MS: Final = 120_000
 IDLE_SEAT_MS: Final = 1_000
+STRANDED_MS: Final = 10_000
 AXES_MAX: Final = 8
 STREAM_BYTES_MAX: Final = 2**63 - 1
 CHUNK_BYTES_MAX: Final = 64 * 1024 * 1024
@@ -175,6 +180,50 @@ PEER_STREAMS_PER_CONNECTION_MAX: Final = 64
 PEER_CALLS_PER_PEER_MAX: Final = 32
 READ_BYTES_PER_S: Final = 256 * 1024 * 1024
 READ_BURST_BYTES: Final = 512 * 1024 * 1024
+# Floods (docs/protocol/peer.md): what one peer may ask for, and what follows when it goes on asking for more.
+PEER_CALLS_PER_S: Final[Mapping[str, int]] = {
+    "Exchange": 5,
+    "Reconcile": 2,
+    "ExchangeAddresses": 2,
+    "ReadBlob": 10,
+    "ReadBranch": 100,
+    "SubmitReceipt": 30,
+    "GetReceipt": 50,
+    "ListReceipts": 5,
+}
+PEER_CALLS_BURST: Final[Mapping[str, int]] = {
+    "Exchange": 50,
+    "Reconcile": 64,
+    "ExchangeAddresses": 64,
+    "ReadBlob": 100,
+    "ReadBranch": 1_000,
+    "SubmitReceipt": 300,
+    "GetReceipt": 500,
+    "ListReceipts": 50,
+}
+REFUSED_CALLS_PER_S: Final = 20
+REFUSED_CALLS_BURST: Final = 200
+SUB_BLOCK_CALLS_MAX: Final = 32
+SUB_BLOCK_CALLS_COUNTED_MAX: Final = 65_536
+# A room hears three messages a sub-block, all but a third of them from one peer; 1,700 tiny sub-blocks a second are the most
+# that were ever measured.
+STREAM_MESSAGES_PER_S: Final = 8_000
+STREAM_MESSAGES_BURST: Final = 16_000
+STREAM_BYTES_PER_S: Final = 8 * 1024 * 1024
+STREAM_BYTES_BURST: Final = 32 * 1024 * 1024
+GOSSIPED_ENTRIES_PER_S: Final = 50
+GOSSIPED_ENTRIES_BURST: Final = 1_000
+COMPARED_ENTRIES_PER_S: Final = 500
+COMPARED_ENTRIES_BURST: Final = 20_000
+NEW_JOBS_PER_S: Final = 10
+NEW_JOBS_BURST: Final = 200
+NEW_JOBS_WAIT_MS_MAX: Final = 30_000
+OVERRUN_SECONDS_MAX: Final = 5
+OVERRUN_WINDOW_MS: Final = 20_000
+OVERRUN_PEERS_MAX: Final = 1_024
+SHUT_OUT_MS_MIN: Final = 60_000
+SHUT_OUT_MS_MAX: Final = 600_000
+SHUT_OUT_REMEMBERED_MS: Final = 3_600_000
 
 GOSSIP_SETTLED_MS: Final = 5_000
 

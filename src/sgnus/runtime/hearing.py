@@ -14,6 +14,7 @@ from sgnus.core import inputs as ins
 from sgnus.core.pen import Pen
 from sgnus.messages.errors import PeerFault
 from sgnus.messages.ids import BlockId, PeerId
+from sgnus.messages.limits import GOSSIPED_ENTRIES_BURST, GOSSIPED_ENTRIES_PER_S
 from sgnus.messages.topics import ADDRESS_TOPIC, DATABASE_TOPIC, lobby_topic, room_topic
 from sgnus.messages.v1.types import (
     EntryBatch,
@@ -34,6 +35,7 @@ from sgnus.ports import (
     PeerLost,
     PeerSent,
 )
+from sgnus.runtime.intakes import EntryBudget
 from sgnus.wire.codec import decode, encode
 
 if TYPE_CHECKING:
@@ -69,6 +71,7 @@ class Hearing:
         self._pen = pen
         self.faults: Counter[str] = Counter()
         self._receiving_entries = 0
+        self._gossiped_entries = EntryBudget(GOSSIPED_ENTRIES_PER_S, GOSSIPED_ENTRIES_BURST)
 
     def connect(self, feeds: Feeds) -> None:
         """Give the parts that hearing feeds."""
@@ -116,15 +119,18 @@ class Hearing:
             raise PeerFault(f"{message.kind.name} does not travel by gossip")
 
     def _take_entries(self, batch: EntryBatch, neighbour: PeerId) -> None:
-        if self._receiving_entries >= ENTRIES_AT_ONCE_MAX:
+        is_too_much = not self._gossiped_entries.has_room(neighbour)
+        if is_too_much or self._receiving_entries >= ENTRIES_AT_ONCE_MAX:
             self.faults["entries left to reconciliation"] += 1
             return
         self._receiving_entries += 1
+        self._gossiped_entries.owe(neighbour, len(batch.entries))
 
         async def receive() -> None:
             try:
-                receipt = await self._feeds.drivers.database.receive(batch.entries, neighbour)
-                for reason in receipt.blamed:
+                intake = await self._feeds.drivers.database.receive(batch.entries, neighbour)
+                self._gossiped_entries.owe(neighbour, -intake.known)  # Those were known, and cost little.
+                for reason in intake.blamed:
                     self.blame(neighbour, reason)
             finally:
                 self._receiving_entries -= 1

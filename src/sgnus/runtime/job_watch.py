@@ -9,13 +9,15 @@ import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Final
 
 from sgnus.core.inputs import HeldLoaded, JobChanged, RoomHeard
+from sgnus.core.node import NodeCore
 from sgnus.core.receipt import digest_of
 from sgnus.core.shelf import JobView, RoomClaim
 from sgnus.messages.errors import PeerFault, WorldFault
-from sgnus.messages.ids import BlockId
+from sgnus.messages.ids import BlockId, PeerId
 from sgnus.messages.v1.types import Opening, RoomAnnouncement, SignedEnvelope
 from sgnus.ports import Store
 from sgnus.runtime.drivers import Drivers
@@ -23,12 +25,13 @@ from sgnus.runtime.engine import Engine
 from sgnus.runtime.events import EventHub
 from sgnus.runtime.inquiries import Inquiries
 from sgnus.runtime.jobs import Job, JobBook, marks_of, places_of, unix_ms
+from sgnus.runtime.lobbies import LOBBIES_MAX, Lobbies
+from sgnus.runtime.newcomers import Looks, Newcomers
 from sgnus.runtime.restoring import keep_entries, settle_held
 from sgnus.wire.codec import decode
 
 LOG: Final = logging.getLogger("sgnus.jobs")
 RETRY_S: Final = 2.0
-LOBBIES_MAX: Final = 64
 
 
 class JobWatch:
@@ -42,10 +45,12 @@ class JobWatch:
         self._jobs = jobs
         self._engine = engine
         self._hub = hub
-        self._pending: dict[BlockId, None] = {}
-        self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
-        self._entered: dict[BlockId, None] = {}
+        self._has_room = True
+        """A job that we were in is over since we last looked for others."""
+        core, near = engine.core, partial(is_near, drivers)
+        self._lobbies = Lobbies(core.pen.peer, near, partial(is_needed, core))
+        self._looks = Looks(Newcomers(near))
         self.followers: list[Callable[[Job], None]] = []
         """They hear of every job that was looked at."""
 
@@ -59,7 +64,7 @@ class JobWatch:
         """Tell of what the database holds already, then of changes."""
         for view in await self._drivers.database.own_jobs():
             self.changed(view.block_id)
-        await self._refill()
+        self._looks.wake()
         self._task = asyncio.create_task(self._run())
 
     async def stop(self) -> None:
@@ -69,13 +74,13 @@ class JobWatch:
 
     def changed(self, job: BlockId) -> None:
         """Look at this job soon."""
-        self._pending[job] = None
-        self._wake.set()
+        self._looks.add(job)
 
     async def look_safely(self, job: BlockId) -> None:
         """One job's trouble (its files were taken away, say) must not make us deaf to all others: it is tried again."""
         try:
-            await self.look(job)
+            if not await self._is_put_off(job):
+                await self.look(job)
         except PeerFault as fault:
             LOG.info("job %s cannot be: %s", job, fault, extra={"job": job})
         except WorldFault as fault:
@@ -86,11 +91,21 @@ class JobWatch:
 
     async def _run(self) -> None:
         while True:
-            await self._wake.wait()
-            self._wake.clear()
-            pending, self._pending = self._pending, {}
-            for job in pending:
+            for job in await self._looks.next():
                 await self.look_safely(job)
+            if self._has_room:
+                # Once for all that ended meanwhile: it reads as many jobs as there are lobbies.
+                await self._refill_safely()
+
+    async def _is_put_off(self, block_id: BlockId) -> bool:
+        """Whether this job is new to us, and its publisher brings so many that we look at it later."""
+        if block_id in self._lobbies or self._jobs.get(block_id) is not None:
+            return False
+        view = await self._drivers.database.job(block_id)
+        if view is None or view.author == self._engine.core.pen.peer:
+            self._looks.newcomers.forget(block_id)
+            return False
+        return self._looks.put_off(block_id, view.author)
 
     async def look(self, block_id: BlockId) -> Job | None:
         """Read the fold of a job and tell the core, if it is one that we take part in. Faults: PeerFault, WorldFault."""
@@ -102,13 +117,11 @@ class JobWatch:
         job = await self._jobs.update(view)
         # Read before the core hears of the job: a delivery must not come between the two, and be held again.
         loaded = await self._load_held(job)
-        facts = job.facts(self._address(view), unix_ms())
-        known = block_id in self._entered or block_id in self._engine.core.publications
-        if known or (facts.open and self._has_room_for(view)):
-            if facts.open:
-                self._entered[block_id] = None
-            else:
-                self._entered.pop(block_id, None)
+        facts = job.facts(_address_of(view), unix_ms())
+        known = block_id in self._lobbies or block_id in self._engine.core.publications
+        if known or (facts.open and self._enters(view)):
+            if not facts.open:
+                self._lobbies.leave(block_id)
             self._engine.put(JobChanged(facts))
             if loaded is not None and (loaded.held or loaded.turns):
                 self._engine.put(loaded)
@@ -120,8 +133,7 @@ class JobWatch:
         await self._keep_entries(job)
         if not facts.open:
             job.rest()
-        if known and not facts.open:
-            await self._refill()
+        self._has_room = self._has_room or (known and not facts.open)
         self._hub.touch(block_id)
         for follow in self.followers:
             follow(job)
@@ -130,23 +142,34 @@ class JobWatch:
     async def _expired(self, block_id: BlockId) -> None:
         """The database forgot the job: so does the core, and so do we."""
         job = self._jobs.get(block_id)
-        if job is not None and self._entered.pop(block_id, block_id) is None:
-            facts = job.facts(self._address(job.view), unix_ms())
+        if job is not None and self._lobbies.leave(block_id):
+            facts = job.facts(_address_of(job.view), unix_ms())
             self._engine.put(JobChanged(replace(facts, open=False)))
-            await self._refill()
+            self._has_room = True
         self._jobs.forget(block_id)
         self._hub.forget(block_id)
 
-    def _has_room_for(self, view: JobView) -> bool:
-        """We enter a bounded number of lobbies, however many jobs strangers publish; our own always."""
-        return view.author == self._engine.core.pen.peer or len(self._entered) < LOBBIES_MAX
+    def _enters(self, view: JobView) -> bool:
+        """Enter the lobby of this job if it is worth a place, and leave the one that gives way."""
+        is_in, left = self._lobbies.enter(view.block_id, view.author, [claim.host for claim in view.rooms])
+        job = self._jobs.get(left) if left is not None else None
+        if job is not None:
+            facts = job.facts(_address_of(job.view), unix_ms())
+            self._engine.put(JobChanged(replace(facts, open=False)))
+        return is_in
 
-    async def _refill(self) -> None:
-        """Look at the most urgent open jobs, as far as there is room."""
-        if len(self._entered) < LOBBIES_MAX:
-            for view in await self._drivers.database.open_jobs(LOBBIES_MAX):
-                if view.block_id not in self._entered:
-                    self.changed(view.block_id)
+    async def _refill_safely(self) -> None:
+        """Look at the most urgent open jobs soon, as far as there is room."""
+        try:
+            views = await self._drivers.database.open_jobs(LOBBIES_MAX) if not self._lobbies.is_full else []
+        except WorldFault as fault:
+            LOG.info("no open jobs can be read: %s", fault)
+            asyncio.get_running_loop().call_later(RETRY_S, self._looks.wake)
+            return
+        self._has_room = False
+        for view in views:
+            if view.block_id not in self._lobbies:
+                self.changed(view.block_id)
 
     async def _load_held(self, job: Job) -> HeldLoaded | None:
         """Once a start, for jobs of ours: what we hold already, and where its outputs lie."""
@@ -173,14 +196,6 @@ class JobWatch:
                 LOG.warning("%s", fault)
                 asyncio.get_running_loop().call_later(RETRY_S, self.changed, BlockId(job.view.block_id))
 
-    def _address(self, view: JobView) -> SignedEnvelope | None:
-        if view.body.address is None:
-            return None
-        try:
-            return decode(SignedEnvelope, view.body.address)
-        except PeerFault:
-            return None
-
     def _hear_claim(self, job: Job, claim: RoomClaim) -> None:
         """A ROOM entry lets newcomers ask before the lobby answers; any announcement replaces it."""
         try:
@@ -206,6 +221,32 @@ class JobWatch:
             closing=False,
         )
         self._engine.put(RoomHeard(claim.host, said))
+
+
+def _address_of(view: JobView) -> SignedEnvelope | None:
+    if view.body.address is None:
+        return None
+    try:
+        return decode(SignedEnvelope, view.body.address)
+    except PeerFault:
+        return None
+
+
+def is_near(drivers: Drivers, peer: PeerId) -> bool:
+    """Whether it is in touch with us."""
+    return peer in drivers.gossip.neighbours() or peer in drivers.peers.connected()
+
+
+def is_needed(core: NodeCore, job: BlockId) -> bool:
+    """Whether this node takes part in that job, or knows a room of it."""
+    lobby, pending = core.jobs.get(job), core.search.pending
+    return (
+        (core.room is not None and core.room.seat.job == job)
+        or (pending is not None and pending.job == job)
+        or (lobby is not None and bool(lobby.rooms))
+        or any(parcel.deliver.job == job for parcel in core.outbox.parcels.values())
+        or any(round_.docket.terms.job == job for round_ in core.rounds.running.values())
+    )
 
 
 async def _with_proofs(store: Store, job: Job, loaded: HeldLoaded) -> HeldLoaded:

@@ -150,6 +150,7 @@ class JobBook:
         self._me = me
         self._read_blob = read_blob
         self._jobs: dict[BlockId, Job] = {}
+        self._strangers: dict[BlockId, None] = {}
         self._locks: dict[BlockId, asyncio.Lock] = {}
 
     def get(self, job: BlockId) -> Job | None:
@@ -185,7 +186,9 @@ class JobBook:
             if files is not None:
                 job.files = JobFiles(files, plan)
             self._jobs[view.block_id] = job
-            self._bound()
+            if job.files is None:
+                self._strangers[view.block_id] = None
+                self._bound()
             return job
 
     async def module(self, job: Job, read_blob: READ_BLOB | None = None) -> bytes:
@@ -220,16 +223,17 @@ class JobBook:
         """
         known = self._jobs.pop(block_id, None)
         self._locks.pop(block_id, None)
+        self._strangers.pop(block_id, None)
         if known is not None and known.files is not None:
             known.files.close()
             shutil.rmtree(known.files.folder, ignore_errors=True)
 
     def _bound(self) -> None:
         """Strangers' jobs are kept in a bounded number; one that is needed again is read again."""
-        strangers = [block_id for block_id, job in self._jobs.items() if job.files is None]
-        for block_id in strangers[: max(0, len(strangers) - JOBS_KEPT_MAX)]:
-            del self._jobs[block_id]
-            self._locks.pop(block_id, None)
+        while len(self._strangers) > JOBS_KEPT_MAX:
+            oldest = next(iter(self._strangers))
+            del self._strangers[oldest], self._jobs[oldest]
+            self._locks.pop(oldest, None)
 
     def _bound_modules(self, newest: Job) -> None:
         """Of modules, which can be large, those read last are kept; another is read again when it is needed."""

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from sgnus.adapters.gossip import Libp2pGossip
+from sgnus.adapters.overruns import Overruns
 from sgnus.adapters.peers.node import GrpcPeers, Self
 from sgnus.adapters.processors.pool import ProcessorPool
 from sgnus.adapters.store import SqliteStore
@@ -311,12 +312,15 @@ def _drivers(
         publish=hearing.publish_entries,
         on_change=hearing.job_changed,
     )
+    overruns = Overruns()
     gossip = Libp2pGossip(
         identity.seed,
         (options.listen, options.port or gossip_port),
         psk=bytes.fromhex(network.psk) if network.psk else None,
+        overruns=overruns,
     )
-    peers = GrpcPeers(Self(identity=identity, network=NetworkId(network.id), boot=unix_ms()))
+    own = Self(identity=identity, network=NetworkId(network.id), boot=unix_ms(), overruns=overruns)
+    peers = GrpcPeers(own)
     pool = ProcessorPool(options.workers) if options.workers else None
     counters = {"gossip": gossip.counters, "peers": lambda: peers.counters}
     return Drivers(gossip, peers, store, database, pool, counters)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
@@ -21,7 +22,7 @@ from sgnus.crypto.digests import digest
 from sgnus.crypto.merkle import split_digests
 from sgnus.messages.errors import PeerFault, WorldFault
 from sgnus.messages.ids import BlockId, InstanceId, PeerId
-from sgnus.messages.limits import DATA_BYTES_TYPICAL
+from sgnus.messages.limits import DATA_BYTES_TYPICAL, SUB_BLOCK_CALLS_COUNTED_MAX, SUB_BLOCK_CALLS_MAX
 from sgnus.messages.v1.types import (
     ExchangeAddressesReply,
     ExchangeAddressesRequest,
@@ -100,6 +101,25 @@ class Receiving:
             waiting.set_result(WriteOutputsReply(held=answer.held, refused=refused))
 
 
+class Servings:
+    """How often each peer was served for one sub-block: a few times, for connections break, leases come back and rounds are
+    tried again; but a member that asks for ever would be served for ever.
+    """
+
+    def __init__(self) -> None:
+        self._counts: OrderedDict[tuple[object, ...], int] = OrderedDict()
+
+    def count(self, peer: PeerId, *what: object) -> None:
+        """Once more. PeerFault when that is too often."""
+        key = (peer, *what)
+        served = self._counts.pop(key, 0) + 1
+        self._counts[key] = served
+        if len(self._counts) > SUB_BLOCK_CALLS_COUNTED_MAX:
+            self._counts.popitem(last=False)
+        if served > SUB_BLOCK_CALLS_MAX:
+            raise PeerFault(f"you were served {SUB_BLOCK_CALLS_MAX} times for this sub-block; no more")
+
+
 class Publishing:
     """Inputs out, outputs in, for jobs of ours."""
 
@@ -121,6 +141,7 @@ class Publishing:
         self._pen = pen
         self._receiving = receiving
         self._writers = asyncio.Semaphore(OUTPUTS_AT_ONCE_MAX)
+        self._servings = Servings()
 
     def read_chunks(self, peer: PeerId, request: ReadChunksRequest) -> Iterator[Piece]:
         """The input chunks of a sub-block, in pieces of the usual size."""
@@ -139,6 +160,7 @@ class Publishing:
         chunks = job.plan.chunks_of(request.microjob, request.sub_block)
         if job.files is None:
             raise PeerFault("this node does not publish that job")
+        self._servings.count(peer, "read", block_id, *place, request.sub_block)
         return _in_pieces(job.files.input.gathered(job.plan, chunks)[0])
 
     def read_branch(self, request: ReadBranchRequest) -> ReadBranchReply:
@@ -177,6 +199,7 @@ class Publishing:
         job = self._jobs.own(BlockId(record.job))
         instance = InstanceId(record.instance)
         self._check_seat(job, peer, record.microjob, instance)
+        self._servings.count(peer, "write", record.job, record.microjob, record.instance, record.sub_block)
         chunks = job.plan.chunks_of(record.microjob, record.sub_block)
         sizes = job.plan.output_sizes_of(chunks)
         async with self._writers:
@@ -263,6 +286,7 @@ class NodeService:
         self._publishing = publishing
         self._database = database
         self._addresses = addresses
+        self._comparing: set[PeerId] = set()
 
     def may_call(self, peer: PeerId, method: str) -> bool:
         """Every admitted peer may call; what it may have is decided with the request in hand."""
@@ -294,8 +318,14 @@ class NodeService:
         return self._publishing.read_branch(request)
 
     async def reconcile(self, peer: PeerId, duplex: Duplex) -> None:
-        """Compare databases with a peer that asks to."""
-        await self._database.respond_reconcile(steps_of(duplex), duplex.send, peer)
+        """Compare databases with a peer that asks to, once at a time: each comparison holds a snapshot of the whole database."""
+        if peer in self._comparing:
+            raise PeerFault("you compare databases with this node already")
+        self._comparing.add(peer)
+        try:
+            await self._database.respond_reconcile(steps_of(duplex), duplex.send, peer)
+        finally:
+            self._comparing.remove(peer)
 
     async def exchange_addresses(
         self, peer: PeerId, request: ExchangeAddressesRequest

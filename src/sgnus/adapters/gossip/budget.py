@@ -7,11 +7,9 @@ budget of everybody.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
 
+from sgnus.adapters.tokens import TokenBucket
 from sgnus.messages import limits
-
-_MS_PER_S: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,26 +20,6 @@ class NeighbourAllowance:
     messages_burst: int = limits.GOSSIP_MESSAGES_BURST
     bytes_per_s: int = limits.GOSSIP_BYTES_PER_S
     bytes_burst: int = limits.GOSSIP_BYTES_BURST
-
-
-class TokenBucket:
-    """Integer token bucket: `rate_per_s` tokens flow in, at most `burst` are kept."""
-
-    def __init__(self, rate_per_s: int, burst: int, now_ms: int) -> None:
-        self._rate_per_s = rate_per_s
-        self._milli_burst = burst * _MS_PER_S
-        self._milli_tokens = self._milli_burst
-        self._filled_ms = now_ms
-
-    def take(self, tokens: int, now_ms: int) -> bool:
-        """Spend `tokens` if they are there; spend nothing otherwise."""
-        elapsed_ms = max(0, now_ms - self._filled_ms)
-        self._filled_ms = max(now_ms, self._filled_ms)
-        self._milli_tokens = min(self._milli_burst, self._milli_tokens + elapsed_ms * self._rate_per_s)
-        if tokens * _MS_PER_S > self._milli_tokens:
-            return False
-        self._milli_tokens -= tokens * _MS_PER_S
-        return True
 
 
 class NeighbourBudget:

@@ -13,6 +13,7 @@ from sgnus.adapters.gossip.budget import NeighbourAllowance
 from sgnus.adapters.gossip.counters import Counters
 from sgnus.adapters.gossip.queues import CommandQueue, EventQueue
 from sgnus.adapters.gossip.thread import GossipThread, NodeSettings
+from sgnus.adapters.overruns import Overruns
 from sgnus.crypto.identity import Identity, public_key_of
 from sgnus.messages.errors import OurFault, UserFault
 from sgnus.messages.ids import PeerId
@@ -34,6 +35,7 @@ class Libp2pGossip:
 
     `seed`: 32-byte Ed25519 seed. `listen`: host and port, 0 for a free one. `psk`: 32-byte key of a private
     network; peers without it never get a connection. `jitter`: dice for redial times, seeded in tests.
+    `overruns`: shared with whoever else meets the same peers; who is shut out there is here, too.
     """
 
     def __init__(
@@ -45,14 +47,23 @@ class Libp2pGossip:
         max_connections: int = GOSSIP_CONNECTIONS_MAX,
         allowance: NeighbourAllowance | None = None,
         jitter: Random | None = None,
+        overruns: Overruns | None = None,
     ) -> None:
         if psk is not None and len(psk) != _PSK_BYTES:
             raise UserFault(f"the network's pre-shared key has {len(psk)} bytes: it must have {_PSK_BYTES}")
         self.peer_id = Identity.from_seed(seed).peer_id
         self._counters = Counters()
+        overruns = overruns or Overruns()
         self._settings = NodeSettings(
-            seed, *listen, psk, max_connections, allowance or NeighbourAllowance(), jitter or SystemRandom()
+            seed,
+            *listen,
+            psk,
+            max_connections,
+            allowance or NeighbourAllowance(),
+            jitter or SystemRandom(),
+            overruns,
         )
+        overruns.followers.append(self._shut_out)
         self._commands = CommandQueue()
         self._neighbours: dict[PeerId, None] = {}
         self._thread: GossipThread | None = None
@@ -90,6 +101,10 @@ class Libp2pGossip:
     def disconnect(self, peer: PeerId) -> None:
         public_key_of(peer)
         self._command(lambda node: node.disconnect(peer))
+
+    def _shut_out(self, peer: PeerId) -> None:
+        """From whichever thread noted it: the connections end, and no new one is kept."""
+        self._commands.put(lambda node: node.disconnect(peer))
 
     def neighbours(self) -> Sequence[PeerId]:
         return tuple(self._neighbours)

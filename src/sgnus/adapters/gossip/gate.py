@@ -1,5 +1,8 @@
-"""What a message must pass before anybody here sees it, in order of cost: size, topic, budget, seen before,
-signature.
+"""What a message must pass before anybody here sees it, in order of cost: size, form, budget, topic, seen
+before, signature.
+
+Who exceeds its budget has that noted as an overrun: honest neighbours send on less than they may
+(`GOSSIP_RELAYED_PER_S`), so that a flood that they pass on does not make it theirs.
 """
 
 from __future__ import annotations
@@ -14,10 +17,13 @@ from libp2p.pubsub.pb import rpc_pb2
 
 from sgnus.adapters.gossip.budget import NeighbourAllowance, NeighbourBudget
 from sgnus.adapters.gossip.seen import SeenMessages
+from sgnus.adapters.overruns import Overruns
 from sgnus.crypto.identity import key_of_multihash, verify_key
+from sgnus.messages.ids import PeerId
 from sgnus.messages.limits import GOSSIP_BUDGETS_MAX, GOSSIP_BYTES_MAX
 
 SIGNING_PREFIX: Final = b"libp2p-pubsub:"
+OVER_BUDGET: Final = "dropped_over_budget"
 _SEQUENCE_BYTES: Final = 8
 
 
@@ -27,8 +33,11 @@ class MessageGate:
     A budget outlives its neighbour's connection: else a reconnect would buy a new one.
     """
 
-    def __init__(self, own_id: ID, topics: Container[str], allowance: NeighbourAllowance) -> None:
+    def __init__(
+        self, own_id: ID, topics: Container[str], allowance: NeighbourAllowance, overruns: Overruns
+    ) -> None:
         self.seen = SeenMessages()
+        self._overruns = overruns
         self._own_id = own_id.to_bytes()
         self._topics = topics
         self._allowance = allowance
@@ -36,7 +45,7 @@ class MessageGate:
 
     def allows_frame(self, neighbour: ID, frame_bytes: int) -> bool:
         """Charge a frame to the neighbour that sent it."""
-        return self._budget(neighbour).allows_frame(frame_bytes, _now_ms())
+        return self._noted(neighbour, self._budget(neighbour).allows_frame(frame_bytes, _now_ms()))
 
     def note(self, message: Any) -> None:
         """From now on this message is a duplicate."""
@@ -48,15 +57,20 @@ class MessageGate:
             return "dropped_oversize"
         if len(message.topicIDs) != 1 or len(message.seqno) != _SEQUENCE_BYTES:
             return "dropped_malformed"
+        if not self._noted(neighbour, self._budget(neighbour).allows_message(_now_ms())):
+            return OVER_BUDGET
         if message.topicIDs[0] not in self._topics:
             return "dropped_unsubscribed"
-        if not self._budget(neighbour).allows_message(_now_ms()):
-            return "dropped_over_budget"
         if message.from_id == self._own_id:
             return "own_echoes"
         if self.seen.has(message_id(message)):
             return "duplicates"
         return None if has_valid_signature(message) else "dropped_bad_signature"
+
+    def _noted(self, neighbour: ID, is_allowed: bool) -> bool:
+        if not is_allowed:
+            self._overruns.note(PeerId(neighbour.to_base58()))
+        return is_allowed
 
     def _budget(self, neighbour: ID) -> NeighbourBudget:
         if neighbour not in self._budgets:

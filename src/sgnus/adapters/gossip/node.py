@@ -48,11 +48,19 @@ class GossipNode:
         self._counters = counters
         self._addresses: list[Any] = []
         self._fail = fail
-        self._swarm: GossipSwarm = make_swarm(settings.seed, settings.psk, settings.connections_max, counters)
+        self._swarm: GossipSwarm = make_swarm(
+            settings.seed, settings.psk, settings.connections_max, counters, settings.overruns
+        )
         host = make_host(self._swarm, self._addresses)
         self._router = GossipRouter(settings.connections_max, counters)
         self.pubsub = GossipPubsub(
-            host, self._router, self._identity, allowance=settings.allowance, counters=counters, tell=tell
+            host,
+            self._router,
+            self._identity,
+            allowance=settings.allowance,
+            overruns=settings.overruns,
+            counters=counters,
+            tell=tell,
         )
         self._swarm.register_notifee(NewestConnection(self._swarm, self.pubsub.replace))
         self._nursery: trio.Nursery

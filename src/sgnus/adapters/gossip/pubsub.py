@@ -17,9 +17,10 @@ from libp2p.pubsub.pubsub import Pubsub
 from sgnus.adapters.gossip.budget import NeighbourAllowance
 from sgnus.adapters.gossip.counters import Counters
 from sgnus.adapters.gossip.frames import FrameReader, MalformedFrame
-from sgnus.adapters.gossip.gate import SIGNING_PREFIX, MessageGate, message_id
+from sgnus.adapters.gossip.gate import OVER_BUDGET, SIGNING_PREFIX, MessageGate, message_id
 from sgnus.adapters.gossip.router import GossipRouter
 from sgnus.adapters.gossip.rpc_queue import FrameQueue, frame_of
+from sgnus.adapters.overruns import Overruns
 from sgnus.crypto.identity import Identity
 from sgnus.messages.ids import PeerId
 from sgnus.messages.limits import (
@@ -31,6 +32,7 @@ from sgnus.ports import GossipEvent, GossipReceived, NeighbourConnected, Neighbo
 
 # What an entry of a control list costs us beside its bytes (a task, a set entry, a look-up).
 _ENTRY_BYTES: Final = 64
+_OVERRUN_PAUSE_S: Final = 0.1
 
 
 class GossipPubsub(Pubsub):  # type: ignore[misc]
@@ -43,6 +45,7 @@ class GossipPubsub(Pubsub):  # type: ignore[misc]
         identity: Identity,
         *,
         allowance: NeighbourAllowance,
+        overruns: Overruns,
         counters: Counters,
         tell: Callable[[GossipEvent], None],
     ) -> None:
@@ -55,7 +58,7 @@ class GossipPubsub(Pubsub):  # type: ignore[misc]
             max_subscriptions_per_peer=GOSSIP_TOPICS_PER_NEIGHBOUR_MAX,
         )
         _stop_sweeping(self)
-        self._gate = MessageGate(self.my_id, self.subscribed_topics_receive, allowance)
+        self._gate = MessageGate(self.my_id, self.subscribed_topics_receive, allowance, overruns)
         self.seen_messages: Any = self._gate.seen
         # Counting from whole seconds repeats numbers after a restart, and neighbours drop repeats.
         self.counter = time.time_ns()
@@ -106,35 +109,42 @@ class GossipPubsub(Pubsub):  # type: ignore[misc]
             frame = await reader.next()
             if frame is None:
                 return
-            await self._take_frame(frame, peer)
+            if not await self._take_frame(frame, peer):
+                # What is not read fills the neighbour's own queue: a flood costs us ten looks a second.
+                await trio.sleep(_OVERRUN_PAUSE_S)
 
-    async def _take_frame(self, frame: bytes, peer: ID) -> None:
+    async def _take_frame(self, frame: bytes, peer: ID) -> bool:
+        """False once the neighbour is over its budget; what is left of the frame is not looked at then."""
         rpc = rpc_pb2.RPC()
         if not self._gate.allows_frame(peer, len(frame)):
-            self._counters.add("dropped_over_budget")
-            return
+            self._counters.add(OVER_BUDGET)
+            return False
         try:
             rpc.ParseFromString(frame)
         except Exception as error:  # protobuf has several classes for "cannot be parsed", by backend
             raise MalformedFrame("not an RPC") from error
         if not self._gate.allows_frame(peer, _entries(rpc) * _ENTRY_BYTES):
-            self._counters.add("dropped_over_budget")
-            return
+            self._counters.add(OVER_BUDGET)
+            return False
         for message in rpc.publish:
-            await self.push_msg(peer, message)
+            if await self.push_msg(peer, message) == OVER_BUDGET:
+                return False
         for subscription in rpc.subscriptions:
             if len(subscription.topicid) <= GOSSIP_TOPIC_CHARS_MAX:
                 self.handle_subscription(peer, subscription)
         if rpc.HasField("control"):
             await self.router.handle_rpc(rpc, peer)
+        return True
 
-    async def push_msg(self, msg_forwarder: ID, msg: Any) -> None:
-        """Check one message that `msg_forwarder` delivered; deliver it and send it on. Never raises."""
+    async def push_msg(self, msg_forwarder: ID, msg: Any) -> str | None:
+        """Check one message that `msg_forwarder` delivered; deliver it and send it on, or tell the counter of its refusal.
+        Never raises.
+        """
         try:
             refusal = self._gate.refusal(msg_forwarder, msg)
             if refusal is not None:
                 self._counters.add(refusal)
-                return
+                return refusal
             self._gate.note(msg)
             self._counters.add("received")
             neighbour = PeerId(msg_forwarder.to_base58())
@@ -142,6 +152,7 @@ class GossipPubsub(Pubsub):  # type: ignore[misc]
             await self.router.publish(msg_forwarder, msg)
         except Exception:  # noqa: BLE001 - the libp2p border: one bad message must not end the service
             self._counters.add("dropped_malformed")
+        return None
 
     # ---- neighbours come and go ----------------------------------------------------------------------------
     async def _handle_new_peer_with_retry(self, peer_id: ID, timeout: float | None = None) -> None:

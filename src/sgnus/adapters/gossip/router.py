@@ -15,6 +15,9 @@ from libp2p.pubsub.pb import rpc_pb2
 
 from sgnus.adapters.gossip.counters import Counters
 from sgnus.adapters.gossip.rpc_queue import frame_of
+from sgnus.adapters.overruns import monotonic_ms
+from sgnus.adapters.tokens import TokenBucket
+from sgnus.messages.limits import GOSSIP_RELAYED_BURST, GOSSIP_RELAYED_PER_S
 
 MESHSUB: Final = TProtocol("/meshsub/1.1.0")
 _DEGREE: Final = 11
@@ -48,6 +51,7 @@ class GossipRouter(GossipSub):  # type: ignore[misc]
         self.scorer = None
         self._counters = counters
         self._last_frame: tuple[Any, bytes] = (None, b"")
+        self._relayed: dict[ID, TokenBucket] = {}
 
     async def publish(self, msg_forwarder: ID, pubsub_msg: Any) -> None:
         """Send a checked message on. No record of ours rides along: address records are messages of their
@@ -56,10 +60,28 @@ class GossipRouter(GossipSub):  # type: ignore[misc]
         self.mcache.put(pubsub_msg)
         rpc = rpc_pb2.RPC(publish=[pubsub_msg])
         origin = ID(pubsub_msg.from_id)
+        is_own = msg_forwarder == self.pubsub.my_id
         for peer in self._get_peers_to_send(pubsub_msg.topicIDs, msg_forwarder=msg_forwarder, origin=origin):
-            self.send_rpc(peer, rpc)
+            if is_own or self._may_relay(peer):
+                self.send_rpc(peer, rpc)
         for topic in pubsub_msg.topicIDs:
             self.time_since_last_publish[topic] = int(time.time())
+
+    def remove_peer(self, peer_id: ID) -> None:
+        super().remove_peer(peer_id)
+        self._relayed.pop(peer_id, None)
+
+    def _may_relay(self, peer: ID) -> bool:
+        """Whether that neighbour has room for one more of others' messages: what exceeds its budget would be held against
+        us. Whoever floods us would else have us shut out by all others.
+        """
+        now_ms = monotonic_ms()
+        if peer not in self._relayed:
+            self._relayed[peer] = TokenBucket(GOSSIP_RELAYED_PER_S, GOSSIP_RELAYED_BURST, now_ms)
+        is_allowed = self._relayed[peer].take(1, now_ms)
+        if not is_allowed:
+            self._counters.add("dropped_relayed")
+        return is_allowed
 
     def send_rpc(self, peer_id: ID, rpc: Any, priority: bool = False) -> None:
         queue = self.pubsub.peer_queues.get(peer_id)

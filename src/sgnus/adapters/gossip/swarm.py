@@ -33,6 +33,8 @@ from sgnus.adapters.gossip.counters import Counters
 from sgnus.adapters.gossip.muxer import GossipMuxer
 from sgnus.adapters.gossip.negotiation import bound_negotiation
 from sgnus.adapters.gossip.pnet import ProtectedConnection
+from sgnus.adapters.overruns import Overruns
+from sgnus.messages.ids import PeerId
 from sgnus.messages.limits import GOSSIP_CROSSED_DIAL_MS, GOSSIP_DIAL_MS_MAX, GOSSIP_HANDSHAKES_MAX
 
 _UPGRADE_S: Final = GOSSIP_DIAL_MS_MAX / 1000
@@ -55,9 +57,12 @@ class NoAutoConnector:
 class GossipSwarm(Swarm):  # type: ignore[misc]
     """The library's swarm without its own dialling, and with slots that are given back."""
 
-    def __init__(self, *arguments: Any, counters: Counters, psk: bytes | None, **options: Any) -> None:
+    def __init__(
+        self, *arguments: Any, counters: Counters, psk: bytes | None, overruns: Overruns, **options: Any
+    ) -> None:
         super().__init__(*arguments, **options)
         self.counters = counters
+        self._overruns = overruns
         self.auto_connector: Any = NoAutoConnector()
         self._network_key = psk
         self._handshakes = 0
@@ -67,6 +72,9 @@ class GossipSwarm(Swarm):  # type: ignore[misc]
         raise SwarmException(f"not connected to {peer_id}")
 
     async def upgrade_outbound_raw_conn(self, raw_conn: Any, peer_id: ID, pre_scope: Any = None) -> Any:
+        if self._overruns.is_shut_out(PeerId(peer_id.to_base58())):
+            await raw_conn.close()
+            raise SwarmException("shut out for a while")
         if len(self.get_connections()) >= self.connection_config.max_connections:
             await raw_conn.close()
             raise SwarmException("as many connections as allowed are open")
@@ -98,14 +106,22 @@ class GossipSwarm(Swarm):  # type: ignore[misc]
 
 
 class GossipUpgrader(TransportUpgrader):  # type: ignore[misc]
-    """Makes our muxer of a secured connection; the library's negotiates any class and then makes its own."""
+    """Makes our muxer of a secured connection; the library's negotiates any class and then makes its own.
 
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
+    Who is shut out gets none: noise has just proven who it is, and the rest would cost us more than that.
+    """
+
+    def __init__(self, *arguments: Any, counters: Counters, overruns: Overruns) -> None:
+        super().__init__(*arguments)
+        self._counters = counters
+        self._overruns = overruns
         for multistream in (self.security_multistream, self.muxer_multistream):
             bound_negotiation(multistream._selector)
 
     async def upgrade_connection(self, conn: Any, peer_id: ID) -> GossipMuxer:
+        if self._overruns.is_shut_out(PeerId(peer_id.to_base58())):
+            self._counters.add("connections_shut_out")
+            raise MuxerUpgradeFailure("shut out for a while")
         try:
             await self.muxer_multistream.select_transport(conn)
         except (MultiselectError, MultiselectClientError) as error:
@@ -172,7 +188,9 @@ def conn_peer(connection: Any) -> ID:
     return peer
 
 
-def make_swarm(seed: bytes, psk: bytes | None, connections_max: int, counters: Counters) -> GossipSwarm:
+def make_swarm(
+    seed: bytes, psk: bytes | None, connections_max: int, counters: Counters, overruns: Overruns
+) -> GossipSwarm:
     """A swarm that speaks noise and yamux alone: anybody may claim any peer id on a plaintext connection."""
     keys = create_new_key_pair(seed)
     own_id = ID.from_pubkey(keys.public_key)
@@ -182,7 +200,7 @@ def make_swarm(seed: bytes, psk: bytes | None, connections_max: int, counters: C
     return GossipSwarm(
         own_id,
         peerstore,
-        GossipUpgrader({NOISE_ID: noise}, {YAMUX_ID: GossipMuxer}),
+        GossipUpgrader({NOISE_ID: noise}, {YAMUX_ID: GossipMuxer}, counters=counters, overruns=overruns),
         [],
         connection_config=ConnectionConfig(
             max_connections=connections_max,
@@ -195,6 +213,7 @@ def make_swarm(seed: bytes, psk: bytes | None, connections_max: int, counters: C
         ),
         counters=counters,
         psk=psk,
+        overruns=overruns,
     )
 
 

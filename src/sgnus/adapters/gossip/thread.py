@@ -15,6 +15,7 @@ from sgnus.adapters.gossip.addresses import PeerAddress
 from sgnus.adapters.gossip.budget import NeighbourAllowance
 from sgnus.adapters.gossip.counters import Counters
 from sgnus.adapters.gossip.queues import CommandQueue, EventQueue
+from sgnus.adapters.overruns import Overruns
 from sgnus.messages.limits import GOSSIP_TARGETS_MAX
 
 
@@ -29,6 +30,7 @@ class NodeSettings:
     connections_max: int
     allowance: NeighbourAllowance
     dice: Random
+    overruns: Overruns
 
 
 class GossipThread:

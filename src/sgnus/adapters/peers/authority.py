@@ -1,4 +1,4 @@
-"""Who calls, and whether it may: asked at every call, because a removed peer keeps its open connection."""
+"""Who calls, and whether it may, and not too often: asked at every call, because a removed peer keeps its open connection."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
+from sgnus.adapters.peers.budget import CallBudget
 from sgnus.adapters.peers.certificates import author_of_leaf
 from sgnus.adapters.peers.directory import Directory
+from sgnus.adapters.peers.sockets import hang_up
 from sgnus.messages.errors import PeerFault, WorldFault
 from sgnus.messages.ids import PeerId
 from sgnus.messages.limits import PEER_CALLS_PER_PEER_MAX
@@ -16,11 +18,16 @@ from sgnus.messages.limits import PEER_CALLS_PER_PEER_MAX
 TLS_VERSION: Final = b"TLSv1.3"
 
 
-class Gate:
-    """Reads the caller from its certificate's issuer, and lets it in if it is admitted and has the right."""
+class OverBudget(WorldFault):
+    """The caller asks for more than its budget; later it may be answered."""
 
-    def __init__(self, directory: Directory, count: Callable[[str], None]) -> None:
+
+class Gate:
+    """Reads the caller from its certificate's issuer, and lets it in if it is admitted and has the right and a budget left."""
+
+    def __init__(self, directory: Directory, budget: CallBudget, count: Callable[[str], None]) -> None:
         self._directory = directory
+        self._budget = budget
         self._count = count
         self._calls: Counter[PeerId] = Counter()
 
@@ -30,18 +37,30 @@ class Gate:
     ) -> Iterator[PeerId]:
         """The caller, for the time of its call. PeerFault when it is refused, WorldFault when it calls too much."""
         peer = caller_of(context.auth_context())
+        if self._directory.is_shut_out(peer):
+            # It may go on calling over the connection that it has, and each refusal costs us a call.
+            self._count("calls of peers shut out")
+            hang_up(context.peer())
+            raise PeerFault("you asked for too much, and are shut out for a while")
         if not self._directory.is_admitted(peer):
             self._count("calls of removed peers")
             raise PeerFault("this node does not know you (any more)")
+        if not self._budget.allows(peer, method):
+            self._count("calls over budget")
+            raise OverBudget("you call too often; ask again later")
         if not may_call(peer, method):
             self._count("calls without a right")
             raise PeerFault(f"you may not call {method} now")
         if self._calls[peer] >= PEER_CALLS_PER_PEER_MAX:
             self._count("calls too many")
+            self._budget.refused(peer)
             raise WorldFault(f"more than {PEER_CALLS_PER_PEER_MAX} calls at once")
         self._calls[peer] += 1
         try:
             yield peer
+        except PeerFault:
+            self._budget.refused(peer)
+            raise
         finally:
             self._calls[peer] -= 1
             if not self._calls[peer]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
@@ -34,11 +35,14 @@ class Directory:
         network: NetworkId,
         now_ms: Callable[[], int],
         is_in_use: Callable[[PeerId], bool],
+        is_shut_out: Callable[[PeerId], bool] = lambda _: False,
         capacity: int = PEERS_ADMITTED_MAX,
     ) -> None:
         self._network = network
         self._now_ms = now_ms
         self._is_in_use = is_in_use
+        self.is_shut_out = is_shut_out
+        self._waiting: OrderedDict[PeerId, SignedEnvelope] = OrderedDict()
         self._capacity = capacity
         self._known: OrderedDict[PeerId, KnownPeer] = OrderedDict()
         self._verify = VerifyCache()
@@ -46,11 +50,16 @@ class Directory:
         self._changed: tuple[PeerId, ...] | None = None
 
     def admit(self, envelope: SignedEnvelope) -> bool:
-        """Whether the record told something new. PeerFault when it is not valid, or all places are in use."""
+        """Whether the record told something new that counts from now on: that of a peer that is shut out waits until it is
+        not. PeerFault when it is not valid, or all places are in use.
+        """
         record = open_address(envelope, self._network, self._now_ms(), verify=self._verify)
         if len(record.endpoints) > ADDRESS_ENDPOINTS_MAX:
             raise PeerFault(f"an address record with {len(record.endpoints)} endpoints")
         peer = PeerId(record.peer)
+        if self.is_shut_out(peer):
+            self._wait(peer, envelope)
+            return False
         known = self._known.get(peer)
         if not is_newer(record, known.record if known else None):
             return False
@@ -66,6 +75,25 @@ class Directory:
         """Forget a peer."""
         if self._known.pop(peer, None) is not None:
             self._tell_tls()
+
+    def shut_out(self, peer: PeerId) -> None:
+        """Forget a peer until `readmit`."""
+        known = self._known.get(peer)
+        if known is not None:
+            self._wait(peer, known.envelope)
+        self.remove(peer)
+
+    def readmit(self, peer: PeerId) -> None:
+        """It is not shut out any more. A record that has expired meanwhile is left out: the peer tells another."""
+        envelope = self._waiting.pop(peer, None)
+        if envelope is not None:
+            with contextlib.suppress(PeerFault):
+                self.admit(envelope)
+
+    def _wait(self, peer: PeerId, envelope: SignedEnvelope) -> None:
+        self._waiting[peer] = envelope
+        if len(self._waiting) > self._capacity:
+            self._waiting.popitem(last=False)
 
     def is_admitted(self, peer: PeerId) -> bool:
         """Whether the peer may call; counts as a use."""

@@ -36,8 +36,8 @@ class Inbox(Protocol):
 
     def tell(self, message: bytes) -> None: ...
 
-    async def drained(self) -> None:
-        """Wait until the runtime took all that was told."""
+    async def drained(self, messages: int, size: int) -> None:
+        """Wait until the runtime took all that was told, and the peer may bring more after a frame of that size."""
 
 
 class Link:
@@ -85,7 +85,7 @@ class Link:
                 continue
             for message in frame.messages:
                 self._inbox.tell(message)
-            await self._inbox.drained()
+            await self._inbox.drained(len(frame.messages), len(data))
 
     async def _write(self) -> None:
         if self._hello:

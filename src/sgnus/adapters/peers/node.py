@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -15,8 +16,9 @@ import grpc
 import grpc.aio
 
 from sgnus.adapters.listening import listen_ports
+from sgnus.adapters.overruns import Overruns
 from sgnus.adapters.peers.authority import Gate
-from sgnus.adapters.peers.budget import ReadBudget
+from sgnus.adapters.peers.budget import CallBudget, ReadBudget, StreamAllowance, StreamBudget
 from sgnus.adapters.peers.calls import Channels, GrpcCalls
 from sgnus.adapters.peers.certificates import Leaf, make_leaf
 from sgnus.adapters.peers.channels import SERVER
@@ -25,7 +27,7 @@ from sgnus.adapters.peers.events import Events
 from sgnus.adapters.peers.exchange import Callee, Caller
 from sgnus.adapters.peers.hello import Greeting
 from sgnus.adapters.peers.pairs import Pairs
-from sgnus.adapters.peers.server import PeerServer
+from sgnus.adapters.peers.server import OtherMethods, PeerServer
 from sgnus.adapters.peers.settlement import GrpcSettlement, SettlementServer
 from sgnus.adapters.peers.streams import Surroundings
 from sgnus.crypto.identity import Identity
@@ -42,7 +44,9 @@ from sgnus.ports import PeerEvent, PeerService
 from sgnus.ports.settlement import SettlementService
 from sgnus.wire.envelope import seal_address
 
+LOG: Final = logging.getLogger("sgnus.peers")
 STOP_S_MAX: Final = 3.0
+READMIT_S: Final = 0.1
 
 
 def wall_ms() -> int:
@@ -59,6 +63,8 @@ class Self:
     boot: int
     now_ms: Callable[[], int] = wall_ms
     budget: ReadBudget = field(default_factory=ReadBudget)
+    allowance: StreamAllowance = field(default_factory=StreamAllowance)
+    overruns: Overruns = field(default_factory=Overruns)
 
 
 class GrpcPeers:
@@ -69,7 +75,9 @@ class GrpcPeers:
         self._counts: Counter[str] = Counter()
         self._leaf = make_leaf(own.identity)
         self._events = Events()
-        self._directory = Directory(own.network, own.now_ms, lambda peer: peer in self._pairs)
+        self._directory = Directory(
+            own.network, own.now_ms, lambda peer: peer in self._pairs, own.overruns.is_shut_out
+        )
         self._greeting = Greeting(own.network, own.boot, self._directory)
         self._channels = Channels(self._directory, self._leaf)
         self._calls = GrpcCalls(self._channels)
@@ -80,6 +88,7 @@ class GrpcPeers:
                 dial=Caller(self._directory, self._greeting, self._leaf).dial,
                 is_reachable=lambda peer: bool(self._directory.endpoints(peer)),
                 count=partial(_count, self._counts),
+                budget=StreamBudget(own.overruns, own.allowance),
             )
         )
         self._server: grpc.aio.Server | None = None
@@ -96,13 +105,14 @@ class GrpcPeers:
         """See `Peers`."""
         own, count = self._own, partial(_count, self._counts)
         callee = Callee(self._greeting, self._pairs, self._events, count)
-        gate = Gate(self._directory, count)
+        gate = Gate(self._directory, CallBudget(own.overruns), count)
         server = grpc.aio.server(options=SERVER, maximum_concurrent_rpcs=PEER_CALLS_MAX)
         calls = PeerServer(service, gate, own.budget, callee.serve)
         server.add_generic_rpc_handlers((calls.handlers(),))
         if settlement is not None:
             settling = SettlementServer(settlement, gate, own.budget)
             server.add_generic_rpc_handlers((settling.handlers(),))
+        server.add_generic_rpc_handlers((OtherMethods(gate),))
         port = _listen(
             server, host, port, lambda: _credentials(self._directory, self._leaf, own.identity.peer_id)
         )
@@ -116,6 +126,9 @@ class GrpcPeers:
         )
         self.announce(record)
         self._events.deliver_to(deliver)
+        loop = asyncio.get_running_loop()
+        shut_out = partial(_shut_out, own.overruns, self._directory, self._pairs, count)
+        own.overruns.followers.append(lambda peer: _call_in(loop, partial(shut_out, peer)))
         await server.start()
         self._server = server
         return endpoint
@@ -198,6 +211,24 @@ class GrpcPeers:
 
 def _count(counts: Counter[str], what: str) -> None:
     counts[what] += 1
+
+
+def _shut_out(
+    overruns: Overruns, directory: Directory, pairs: Pairs, count: Callable[[str], None], peer: PeerId
+) -> None:
+    """Nothing of it is taken until the time is over; then it is as known as before."""
+    count("peers shut out")
+    LOG.warning("%s asked for too much for too long: it is shut out for a while", peer, extra={"peer": peer})
+    directory.shut_out(peer)
+    pairs.drop(peer, "shut out for a while")
+    wait_s = overruns.shut_out_ms(peer) / 1000 + READMIT_S
+    asyncio.get_running_loop().call_later(wait_s, directory.readmit, peer)
+
+
+def _call_in(loop: asyncio.AbstractEventLoop, what: Callable[[], None]) -> None:
+    """Soon, from any thread."""
+    with contextlib.suppress(RuntimeError):  # The loop is closed: nobody is left to shut out.
+        loop.call_soon_threadsafe(what)
 
 
 def _credentials(directory: Directory, leaf: Leaf, own: PeerId) -> grpc.ServerCredentials:

@@ -9,7 +9,7 @@ from typing import Any, Final, NoReturn
 import grpc
 import grpc.aio
 
-from sgnus.adapters.peers.authority import Gate
+from sgnus.adapters.peers.authority import Gate, OverBudget
 from sgnus.adapters.peers.budget import ReadBudget
 from sgnus.adapters.peers.channels import SERVICE
 from sgnus.adapters.peers.wires import FinalRefusal, ServerWire
@@ -148,6 +148,28 @@ def guarded(gate: Gate, asked: tuple[str, MayCall], serve: Serve, limit_ms: int 
     return handle
 
 
+class NoSuchMethod(PeerFault):
+    """A method that this node does not have."""
+
+
+class OtherMethods(grpc.GenericRpcHandler):  # type: ignore[type-arg]
+    """Whatever else is called, asked last. gRPC itself would answer without asking who calls, however often."""
+
+    def __init__(self, gate: Gate) -> None:
+        handle = guarded(
+            gate, ("a method that there is not", lambda *_: True), self._refuse, PEER_CALL_MS_MAX
+        )
+        self._handler = grpc.stream_stream_rpc_method_handler(handle)
+
+    def service(self, _details: Any) -> grpc.RpcMethodHandler[Any, Any]:
+        """See gRPC."""
+        return self._handler
+
+    @staticmethod
+    async def _refuse(_peer: PeerId, _request: Any, _context: Context) -> None:
+        raise NoSuchMethod("this node has no such method")
+
+
 async def _pieces_of(wire: ServerWire) -> AsyncIterator[bytes]:
     while (data := await wire.read()) is not None:
         piece = output_piece_of(data)
@@ -158,7 +180,9 @@ async def _pieces_of(wire: ServerWire) -> AsyncIterator[bytes]:
 
 CODES: Final = (
     (FinalRefusal, Code.FAILED_PRECONDITION),
+    (NoSuchMethod, Code.UNIMPLEMENTED),
     (PeerFault, Code.PERMISSION_DENIED),
+    (OverBudget, Code.RESOURCE_EXHAUSTED),
     (WorldFault, Code.UNAVAILABLE),
     (TimeoutError, Code.DEADLINE_EXCEEDED),
     (OurFault, Code.INTERNAL),

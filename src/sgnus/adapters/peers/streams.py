@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
+from sgnus.adapters.peers.budget import StreamBudget
 from sgnus.adapters.peers.events import Events
 from sgnus.adapters.peers.link import Link, Wire
 from sgnus.adapters.peers.outbox import Outbox
@@ -53,6 +54,7 @@ class Surroundings:
     dial: Dialler
     is_reachable: Callable[[PeerId], bool]
     count: Callable[[str], None]
+    budget: StreamBudget
     tasks: Tasks = field(default_factory=Tasks)
 
 
@@ -68,17 +70,21 @@ class Guest:
 class PairInbox:
     """Tells the messages of one peer."""
 
-    def __init__(self, peer: PeerId, events: Events) -> None:
+    def __init__(self, peer: PeerId, around: Surroundings) -> None:
         self._peer = peer
-        self._events = events
+        self._around = around
 
     def tell(self, message: bytes) -> None:
         """See `Inbox`."""
-        self._events.tell(PeerSent(self._peer, message))
+        self._around.events.tell(PeerSent(self._peer, message))
 
-    async def drained(self) -> None:
+    async def drained(self, messages: int, size: int) -> None:
         """See `Inbox`."""
-        await self._events.drained()
+        wait_ms = self._around.budget.owe(self._peer, messages, size)
+        if wait_ms:
+            self._around.count("frames read later")
+            await asyncio.sleep(wait_ms / 1000)
+        await self._around.events.drained()
 
 
 class Streams:
@@ -88,7 +94,7 @@ class Streams:
         self._peer = peer
         self._around = around
         self._feed = feed
-        self._inbox = PairInbox(peer, around.events)
+        self._inbox = PairInbox(peer, around)
         self.outbox = Outbox()
         self._link: Link | None = None
         self._attempt: asyncio.Task[None] | None = None

@@ -1,0 +1,160 @@
+"""What a member that floods costs the others: the same job with and without it, channel by channel.
+
+The honest nodes (a publisher that is also the SGNUS node, two workers) and their children run on one core, the flooder on
+another, so that it takes none of their CPU but by what it sends. For each channel in turn a new network, and in each round a
+new flooder; a job without a flood, one that the flood begins with, and one while it goes on against whoever has shut it out.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import signal
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+
+import numpy as np
+
+import sgnus
+from bench._figures import Target, is_quick, median, show, told_load, told_machine
+from bench._proc import cpu_s, family, pss_mb
+from tests.whole.flooding_node import FLOODS
+from tests.whole.floods.watching import shut_outs, throttled
+from tests.whole.grid import PrivateNetwork, RunningNode
+from tests.whole.modules import slow_invert
+
+MOST = Target(1.10)
+CHUNK_S = 0.05
+LOOK_S = 0.5
+SIDE = 16
+CHUNKS_PER_SUB_BLOCK = 4
+
+
+def main() -> None:
+    chunks, rounds = (40, 1) if is_quick() else (120, 1)
+    cores = sorted(os.sched_getaffinity(0))
+    if len(cores) < 2:
+        print("  one core alone: the flooder would take the CPU of those whom it floods")
+        return
+    print(f"  {told_machine()}; honest nodes on core {cores[0]}, the flooder on core {cores[1]}")
+    for how in FLOODS:
+        measure(how, (cores[0], cores[1]), chunks, rounds)
+    print(
+        f"  {chunks} chunks of about {CHUNK_S * 1000:.0f} ms a job, {rounds} rounds; load then {told_load()}"
+    )
+
+
+def measure(how: str, cores: tuple[int, int], chunks: int, rounds: int) -> None:
+    """The figures of one channel, on a network of its own: what one flood leaves behind must not count for the next."""
+    begins, goes_on, cpu, grown, throttled_s, shut_out_s = [], [], [], [], [], []
+    with ExitStack() as stack:
+        stack.enter_context(pinned(cores[0]))
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="sgnus-bench-"))
+        network = stack.enter_context(PrivateNetwork(Path(folder), settling=()))
+        honest = network.add(0, 1, 1)
+        grid = stack.enter_context(network.nodes[0].connect())
+        run(grid, honest, 20)  # A job that does not count: modules are compiled, connections opened.
+        for _ in range(rounds):
+            with pinned(cores[1]):
+                (flooder,) = network.add_as(("tests.whole.flooding_node", how), 0)
+            before = sum(pss_mb([node.pid]) for node in honest)
+            with Watch(honest):  # It costs some CPU, with a flood and without.
+                quiet_s, quiet_cpu_s = run(grid, honest, chunks)
+            with Watch(honest) as watch:
+                os.kill(flooder.pid, signal.SIGUSR1)
+                first_s, first_cpu_s = run(grid, honest, chunks)
+                second_s, _ = run(grid, honest, chunks)
+            grown.append(sum(pss_mb([node.pid]) for node in honest) - before)
+            flooder.kill()
+            begins.append(first_s / quiet_s)
+            goes_on.append(second_s / quiet_s)
+            cpu.append(first_cpu_s / quiet_cpu_s)
+            throttled_s.append(watch.throttled_s)
+            shut_out_s.append(watch.shut_out_s)
+    show(f"{how}: wall of the job that it begins with", median(begins), "x", MOST)
+    show(f"{how}: wall of the next one", median(goes_on), "x", MOST)
+    show(f"{how}: CPU of the honest nodes, first job", median(cpu), "x")
+    show(f"{how}: PSS of the three honest nodes, more", median(grown), "MB")
+    show(f"{how}: first throttled after", median(throttled_s), "s")
+    show(f"{how}: shut out by all three after", median(shut_out_s), "s")
+
+
+class Watch:
+    """When a flood was first throttled, and when all had shut the flooder out, in seconds since the block began. Infinite if
+    they never did.
+    """
+
+    def __init__(self, honest: list[RunningNode]) -> None:
+        self._honest = honest
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._look, daemon=True)
+        self.throttled_s = self.shut_out_s = math.inf
+
+    def __enter__(self) -> Watch:
+        self._before = self._counts()
+        self._begun = time.perf_counter()
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _counts(self) -> list[tuple[float, float]]:
+        return [(throttled(node), shut_outs(node)) for node in self._honest]
+
+    def _look(self) -> None:
+        while not self._stop.wait(LOOK_S):
+            # A node that is too busy to answer in time is asked again.
+            with suppress(OSError):
+                self._compare(self._counts())
+
+    def _compare(self, counts: list[tuple[float, float]]) -> None:
+        pairs = list(zip(self._before, counts, strict=True))
+        passed_s = time.perf_counter() - self._begun
+        if any(now[0] > before[0] for before, now in pairs):
+            self.throttled_s = min(self.throttled_s, passed_s)
+        if all(now[1] > before[1] for before, now in pairs):
+            self.shut_out_s = min(self.shut_out_s, passed_s)
+
+
+def run(grid: sgnus.Grid, honest: list[RunningNode], chunks: int) -> tuple[float, float]:
+    """Wall and CPU seconds of one job."""
+    picture = np.random.default_rng(chunks).integers(0, 256, (chunks * SIDE, SIDE), dtype=np.uint8)
+    before, begun = spent(honest), time.perf_counter()
+    job = grid.submit(
+        picture,
+        module=slow_invert(CHUNK_S),
+        tile=(SIDE, SIDE),
+        halo=0,
+        chunks_per_sub_block=CHUNKS_PER_SUB_BLOCK,
+        verify="none",
+    )
+    result = job.result()
+    wall = time.perf_counter() - begun
+    if not np.array_equal(result, 255 - picture):
+        raise SystemExit("bench: the result is wrong")
+    return wall, spent(honest) - before
+
+
+def spent(honest: list[RunningNode]) -> float:
+    return cpu_s(pid for node in honest for pid in family(node.pid))
+
+
+@contextmanager
+def pinned(core: int) -> Iterator[None]:
+    """What is started meanwhile runs on that core alone."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {core})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+if __name__ == "__main__":
+    main()

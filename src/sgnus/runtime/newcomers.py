@@ -1,0 +1,81 @@
+"""When this node looks at jobs that are new to it: at once, as long as their publisher brings few.
+
+To look at a job costs its plan and a place in memory; a peer may sign hundreds a second. Publishers in touch with us have a
+budget each. All others share one: names cost nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from sgnus.adapters.overruns import monotonic_ms
+from sgnus.messages.ids import BlockId, PeerId
+from sgnus.messages.limits import NEW_JOBS_BURST, NEW_JOBS_PER_S, NEW_JOBS_WAIT_MS_MAX
+from sgnus.runtime.intakes import EntryBudget
+
+_OTHERS: Final = PeerId("")
+
+
+class Newcomers:
+    """Decides only. `is_near` says who is in touch with us."""
+
+    def __init__(self, is_near: Callable[[PeerId], bool], clock_ms: Callable[[], int] = monotonic_ms) -> None:
+        self._is_near = is_near
+        self._clock_ms = clock_ms
+        self._budget = EntryBudget(NEW_JOBS_PER_S, NEW_JOBS_BURST, clock_ms)
+        self._due_ms: dict[BlockId, int] = {}
+
+    def wait_ms(self, job: BlockId, author: PeerId) -> int | None:
+        """How long to put off a look at this job: 0 is now. None: so many wait that this one is left until there is room."""
+        now_ms = self._clock_ms()
+        if job in self._due_ms:
+            wait_ms = max(0, self._due_ms[job] - now_ms)
+            if not wait_ms:
+                del self._due_ms[job]
+            return wait_ms
+        name = author if self._is_near(author) else _OTHERS
+        wait_ms = self._budget.owe(name, 1)
+        if wait_ms > NEW_JOBS_WAIT_MS_MAX:
+            self._budget.owe(name, -1)
+            return None
+        if wait_ms:
+            self._due_ms[job] = now_ms + wait_ms
+        return wait_ms
+
+    def forget(self, job: BlockId) -> None:
+        """It is over."""
+        self._due_ms.pop(job, None)
+
+
+class Looks:
+    """The jobs that are looked at next, each once."""
+
+    def __init__(self, newcomers: Newcomers) -> None:
+        self.newcomers = newcomers
+        self._pending: dict[BlockId, None] = {}
+        self._wake = asyncio.Event()
+
+    def add(self, job: BlockId) -> None:
+        """Soon."""
+        self._pending[job] = None
+        self._wake.set()
+
+    def wake(self) -> None:
+        """`next` returns, if only to look for others."""
+        self._wake.set()
+
+    async def next(self) -> Iterable[BlockId]:
+        """All that there are, once there are some."""
+        await self._wake.wait()
+        self._wake.clear()
+        pending, self._pending = self._pending, {}
+        return pending
+
+    def put_off(self, job: BlockId, author: PeerId) -> bool:
+        """Whether a job that is new to us has to wait; it comes again, or is found once there is room."""
+        wait_ms = self.newcomers.wait_ms(job, author)
+        if wait_ms:
+            asyncio.get_running_loop().call_later(wait_ms / 1000, self.add, job)
+        return wait_ms != 0

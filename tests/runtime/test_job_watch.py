@@ -1,0 +1,86 @@
+"""What a change of many jobs at once costs: each is looked at, and other jobs are looked for once."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any, cast
+
+from sgnus.core.inputs import JobChanged
+from sgnus.core.shelf import JobView
+from sgnus.messages.ids import BlockId, PeerId
+from sgnus.runtime.job_watch import JobWatch
+from sgnus.runtime.jobs import Job
+from tests.database_support import in_loop
+from tests.runtime.one_job import PLAN, VIEW
+
+JOBS = 20
+TURNS = 100
+"""Of the loop, in which whatever follows from the last look is done."""
+
+
+class World:
+    """A database of jobs, and what the core was told of them."""
+
+    def __init__(self) -> None:
+        self.views = {BlockId(f"job{n}"): replace(VIEW, block_id=f"job{n}") for n in range(JOBS)}
+        self.known: dict[str, Job] = {}
+        self.searches = 0
+        self.told: list[tuple[BlockId, bool]] = []
+        self._wanted, self._enough = 0, asyncio.Event()
+        core = SimpleNamespace(publications={}, pen=SimpleNamespace(peer=PeerId("me")))
+        engine = SimpleNamespace(core=core, put=self._put)
+        database = SimpleNamespace(job=self._view, own_jobs=self._none, open_jobs=self._open)
+        jobs = SimpleNamespace(update=self._update, get=self.known.get, forget=self.known.pop)
+        hub = SimpleNamespace(touch=lambda job: None, forget=lambda job: None)
+        inquiries = SimpleNamespace(note=lambda job, view: None)
+        gossip, peers = SimpleNamespace(neighbours=tuple), SimpleNamespace(connected=tuple)
+        drivers = SimpleNamespace(database=database, gossip=gossip, peers=peers)
+        parts = (drivers, jobs, engine, hub, inquiries)
+        self.watch = JobWatch(*cast(Any, parts))
+
+    async def tell(self, count: int) -> None:
+        """All jobs changed; until the core was told so often."""
+        self._wanted, self._enough = count, asyncio.Event()
+        for job in [BlockId(f"job{n}") for n in range(JOBS)]:
+            self.watch.changed(job)
+        async with asyncio.timeout(10):
+            await self._enough.wait()
+        for _ in range(TURNS):
+            await asyncio.sleep(0)
+
+    async def _view(self, job: BlockId) -> JobView | None:
+        return self.views.get(job)
+
+    async def _update(self, view: JobView) -> Job:
+        return self.known.setdefault(view.block_id, Job(view, PLAN))
+
+    async def _none(self) -> list[JobView]:
+        return []
+
+    async def _open(self, _limit: int) -> list[JobView]:
+        self.searches += 1
+        return []
+
+    def _put(self, given: object) -> bool:
+        if isinstance(given, JobChanged):
+            self.told.append((given.facts.job, given.facts.open))
+            if len(self.told) >= self._wanted:
+                self._enough.set()
+        return True
+
+
+@in_loop
+async def test_others_are_looked_for_once_when_many_jobs_are_over_at_once() -> None:
+    world = World()
+    await world.watch.start()
+    try:
+        await world.tell(JOBS)
+        assert world.told == [(BlockId(f"job{n}"), True) for n in range(JOBS)]
+        before, world.views = world.searches, {}
+        await world.tell(2 * JOBS)
+        assert world.told[JOBS:] == [(BlockId(f"job{n}"), False) for n in range(JOBS)]
+        assert world.searches == before + 1
+    finally:
+        await world.watch.stop()

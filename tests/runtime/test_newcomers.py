@@ -1,0 +1,65 @@
+"""Jobs that are new here are looked at as fast as their publisher may bring them; who has no name waits with all others."""
+
+from __future__ import annotations
+
+from sgnus.messages.ids import BlockId, PeerId
+from sgnus.messages.limits import NEW_JOBS_BURST, NEW_JOBS_PER_S, NEW_JOBS_WAIT_MS_MAX
+from sgnus.runtime.newcomers import Newcomers
+
+NEAR, FLOODER = PeerId("near"), PeerId("flooder")
+STEP_MS = 1_000 // NEW_JOBS_PER_S
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now_ms = 0
+
+    def __call__(self) -> int:
+        return self.now_ms
+
+
+def job(number: int) -> BlockId:
+    return BlockId(f"bafy{number}")
+
+
+def flooded(author: PeerId) -> tuple[Newcomers, Clock]:
+    """That author has used what it may bring at once."""
+    clock = Clock()
+    found = Newcomers((NEAR, FLOODER).__contains__, clock)
+    assert [found.wait_ms(job(number), author) for number in range(NEW_JOBS_BURST)] == [0] * NEW_JOBS_BURST
+    return found, clock
+
+
+def test_who_brings_many_waits_and_who_brings_few_does_not() -> None:
+    found, _ = flooded(FLOODER)
+    assert found.wait_ms(job(-1), FLOODER) == STEP_MS
+    assert found.wait_ms(job(-2), FLOODER) == 2 * STEP_MS
+    assert found.wait_ms(job(-3), NEAR) == 0
+
+
+def test_all_that_are_out_of_touch_share_one_budget_and_leave_others_theirs() -> None:
+    clock = Clock()
+    found = Newcomers((NEAR,).__contains__, clock)
+    for number in range(NEW_JOBS_BURST):
+        assert found.wait_ms(job(number), PeerId(f"name {number}")) == 0
+    assert found.wait_ms(job(-1), PeerId("one more name")) == STEP_MS
+    assert found.wait_ms(job(-2), NEAR) == 0
+
+
+def test_a_job_that_is_put_off_is_charged_once_and_its_time_comes() -> None:
+    found, clock = flooded(FLOODER)
+    assert found.wait_ms(job(-1), FLOODER) == STEP_MS
+    clock.now_ms = STEP_MS // 2
+    assert found.wait_ms(job(-1), FLOODER) == STEP_MS - STEP_MS // 2, "it changed meanwhile"
+    clock.now_ms = STEP_MS
+    assert found.wait_ms(job(-1), FLOODER) == 0
+    assert found.wait_ms(job(-2), FLOODER) == STEP_MS
+
+
+def test_no_more_wait_than_are_looked_at_in_half_a_minute() -> None:
+    found, clock = flooded(FLOODER)
+    waits = [found.wait_ms(job(-number), FLOODER) for number in range(1, 2 * NEW_JOBS_WAIT_MS_MAX // STEP_MS)]
+    assert max(wait for wait in waits if wait is not None) == NEW_JOBS_WAIT_MS_MAX
+    assert waits[-1] is None
+    clock.now_ms = STEP_MS
+    assert found.wait_ms(job(-100_000), FLOODER) == NEW_JOBS_WAIT_MS_MAX, "those that are left cost nothing"
