@@ -35,8 +35,8 @@ test: $(SETUP) ## check, then ports, simulation, interop, trials and whole-syste
 	@.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bench.lock
 	@touch $@
 
-trials: $(SETUP) ## power cuts and fuzzers, as in make test; and raw bytes, and twelve nodes on real wires (as root)
-	@PYTHON=$(PYTHON) tools/run_tests.sh trials raw
+trials: $(SETUP) ## of make test: power cuts, fuzzers, raw bytes, and twelve nodes on real wires (as root)
+	@PYTHON=$(PYTHON) tools/run_tests.sh trials
 
 bench: $(SETUP) $(BESIDE) ## print the figures of docs/performance.md, measured here and now
 	@echo "bench: each figure beside what it is compared with"

@@ -7,6 +7,7 @@ new flooder; a job without a flood, one that the flood begins with, and one whil
 
 from __future__ import annotations
 
+import argparse
 import math
 import os
 import signal
@@ -22,6 +23,7 @@ import numpy as np
 import sgnus
 from bench._figures import Target, is_quick, median, show, told_load, told_machine
 from bench._proc import cpu_s, family, pss_mb
+from sgnus.messages.errors import WorldFault
 from tests.whole.flooding_node import FLOODS
 from tests.whole.floods.watching import shut_outs, throttled
 from tests.whole.grid import PrivateNetwork, RunningNode
@@ -29,7 +31,9 @@ from tests.whole.modules import slow_invert
 
 MOST = Target(1.10)
 CHUNK_S = 0.05
+JOB_S_MAX = 120.0
 LOOK_S = 0.5
+USUAL = ("gossip garbage", "joins", "lease requests")
 SIDE = 16
 CHUNKS_PER_SUB_BLOCK = 4
 
@@ -41,11 +45,24 @@ def main() -> None:
         print("  one core alone: the flooder would take the CPU of those whom it floods")
         return
     print(f"  {told_machine()}; honest nodes on core {cores[0]}, the flooder on core {cores[1]}")
-    for how in FLOODS:
+    for how in _chosen():
         measure(how, (cores[0], cores[1]), chunks, rounds)
     print(
         f"  {chunks} chunks of about {CHUNK_S * 1000:.0f} ms a job, {rounds} rounds; load then {told_load()}"
     )
+
+
+def _chosen() -> list[str]:
+    """Three channels, or those that are named: each takes one to five minutes."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").strip().splitlines()[0])
+    parser.add_argument(
+        "--channels", default=",".join(USUAL), help=f"of {', '.join(FLOODS)} ({','.join(USUAL)})"
+    )
+    chosen = [name.strip() for name in parser.parse_args().channels.split(",")]
+    unknown = [name for name in chosen if name not in FLOODS]
+    if unknown:
+        parser.error(f"there is no channel {unknown[0]!r}")
+    return chosen
 
 
 def measure(how: str, cores: tuple[int, int], chunks: int, rounds: int) -> None:
@@ -123,7 +140,7 @@ class Watch:
 
 
 def run(grid: sgnus.Grid, honest: list[RunningNode], chunks: int) -> tuple[float, float]:
-    """Wall and CPU seconds of one job."""
+    """Wall and CPU seconds of one job; the first infinite if it did not end in `JOB_S_MAX`."""
     picture = np.random.default_rng(chunks).integers(0, 256, (chunks * SIDE, SIDE), dtype=np.uint8)
     before, begun = spent(honest), time.perf_counter()
     job = grid.submit(
@@ -134,9 +151,12 @@ def run(grid: sgnus.Grid, honest: list[RunningNode], chunks: int) -> tuple[float
         chunks_per_sub_block=CHUNKS_PER_SUB_BLOCK,
         verify="none",
     )
-    result = job.result()
+    try:
+        job.wait(JOB_S_MAX)
+    except (TimeoutError, WorldFault):
+        return math.inf, spent(honest) - before
     wall = time.perf_counter() - begun
-    if not np.array_equal(result, 255 - picture):
+    if not np.array_equal(job.result(), 255 - picture):
         raise SystemExit("bench: the result is wrong")
     return wall, spent(honest) - before
 

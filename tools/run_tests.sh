@@ -51,9 +51,7 @@ for layer in "$@"; do
         ports) tests ports ports $(others) ;;
         sim) tests sim sim machines ;;
         interop | whole) tests "$layer" "$layer" ;;
-        trials) tests trials disks fuzz ;;
-        # By hand (docs/testing.md says why).
-        raw) tests "raw bytes and wires" trials wires ;;
+        trials) tests trials disks fuzz trials wires ;;
         *) echo "run_tests: no layer $layer" >&2; exit 2 ;;
     esac
 done
