@@ -56,17 +56,22 @@ def test_a_member_that_floods_is_throttled_and_shut_out_and_jobs_end_right(
     dropped = sum(map(throttled, honest))
     try:
         with network.nodes[0].connect() as grid:
-            job, right = submit_slow(grid, 12, 0.5)
-            wait_for(lambda: len(held(events(job))) >= 2, "the job is under way")
+            jobs = [submit_slow(grid, 12, 0.5)]
+            wait_for(lambda: len(held(events(jobs[0][0]))) >= 2, "the job is under way")
             os.kill(flooder.pid, signal.SIGUSR1)
 
             def is_over() -> bool:
                 for node in honest:
                     peak[node.peer] = max(peak[node.peer], memory_mb(node))
-                return flooder.peer in shut_out_by(honest) and job.status().has_ended
+                is_shut_out, has_ended = flooder.peer in shut_out_by(honest), jobs[-1][0].status().has_ended
+                if has_ended and not is_shut_out:
+                    # Who floods rooms has to hear of one first.
+                    jobs.append(submit_slow(grid, 12, 0.5))
+                return is_shut_out and has_ended
 
-            wait_for(is_over, "the job has ended, and somebody shuts the flooder out", poll_s=0.2)
-            assert np.array_equal(job.result(), right)
+            wait_for(is_over, "jobs have ended, and somebody shuts the flooder out", poll_s=0.2)
+            for job, right in jobs:
+                assert np.array_equal(job.result(), right)
             assert sum(map(throttled, honest)) > dropped
             for node in honest:
                 assert peak[node.peer] - memory[node.peer] < GROWTH_MB_MAX, node.home.name
