@@ -10,6 +10,7 @@ from typing import Any, cast
 from sgnus.core.inputs import JobChanged
 from sgnus.core.shelf import JobView
 from sgnus.messages.ids import BlockId, PeerId
+from sgnus.messages.limits import NEW_JOBS_BURST
 from sgnus.runtime.job_watch import JobWatch
 from sgnus.runtime.jobs import Job
 from tests.database_support import in_loop
@@ -23,8 +24,8 @@ TURNS = 100
 class World:
     """A database of jobs, and what the core was told of them."""
 
-    def __init__(self) -> None:
-        self.views = {BlockId(f"job{n}"): replace(VIEW, block_id=f"job{n}") for n in range(JOBS)}
+    def __init__(self, jobs: int = JOBS) -> None:
+        self.views = {BlockId(f"job{n}"): replace(VIEW, block_id=f"job{n}") for n in range(jobs)}
         self.known: dict[str, Job] = {}
         self.searches = 0
         self.told: list[tuple[BlockId, bool]] = []
@@ -32,12 +33,12 @@ class World:
         core = SimpleNamespace(publications={}, pen=SimpleNamespace(peer=PeerId("me")))
         engine = SimpleNamespace(core=core, put=self._put)
         database = SimpleNamespace(job=self._view, own_jobs=self._none, open_jobs=self._open)
-        jobs = SimpleNamespace(update=self._update, get=self.known.get, forget=self.known.pop)
+        book = SimpleNamespace(update=self._update, get=self.known.get, forget=self.known.pop)
         hub = SimpleNamespace(touch=lambda job: None, forget=lambda job: None)
         inquiries = SimpleNamespace(note=lambda job, view: None)
         gossip, peers = SimpleNamespace(neighbours=tuple), SimpleNamespace(connected=tuple)
         drivers = SimpleNamespace(database=database, gossip=gossip, peers=peers)
-        parts = (drivers, jobs, engine, hub, inquiries)
+        parts = (drivers, book, engine, hub, inquiries)
         self.watch = JobWatch(*cast(Any, parts))
 
     async def tell(self, count: int) -> None:
@@ -82,5 +83,20 @@ async def test_others_are_looked_for_once_when_many_jobs_are_over_at_once() -> N
         await world.tell(2 * JOBS)
         assert world.told[JOBS:] == [(BlockId(f"job{n}"), False) for n in range(JOBS)]
         assert world.searches == before + 1
+    finally:
+        await world.watch.stop()
+
+
+@in_loop
+async def test_of_jobs_that_are_new_here_a_few_hundred_are_looked_at_and_the_others_later() -> None:
+    many = 2 * NEW_JOBS_BURST
+    world = World(many)
+    await world.watch.start()
+    try:
+        for job in list(world.views):
+            world.watch.changed(job)
+        for _ in range(20 * many):
+            await asyncio.sleep(0)
+        assert NEW_JOBS_BURST <= len(world.known) < many
     finally:
         await world.watch.stop()

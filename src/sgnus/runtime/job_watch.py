@@ -100,6 +100,7 @@ class JobWatch:
     async def _is_put_off(self, block_id: BlockId) -> bool:
         """Whether this job is new to us, and its publisher brings so many that we look at it later."""
         if block_id in self._lobbies or self._jobs.get(block_id) is not None:
+            self._looks.newcomers.forget(block_id)
             return False
         view = await self._drivers.database.job(block_id)
         if view is None or view.author == self._engine.core.pen.peer:
