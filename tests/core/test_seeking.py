@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import dataclasses
 
+import pytest
+
 from sgnus.core import effects as fx
 from sgnus.core.election import watch_host
-from sgnus.core.inputs import JobChanged, JobFacts, NeighboursChanged, PeerConnected, PeerLost, Tick
+from sgnus.core.inputs import (
+    JobChanged,
+    JobFacts,
+    NeighboursChanged,
+    PeerConnected,
+    PeerLost,
+    PeerSaid,
+    Tick,
+)
 from sgnus.core.node import NodeCore
 from sgnus.core.room import Phase
 from sgnus.messages.ids import PeerId
-from sgnus.messages.limits import SILENCE_MS_MAX, STRANDED_MS
-from sgnus.messages.v1.types import RoomClosed
+from sgnus.messages.limits import ABSENT_MS, SILENCE_MS_MAX, STRANDED_MS
+from sgnus.messages.v1.types import PublisherView, RoomClosed
 from sgnus.sim.pens import CheapPen, address_of
 from tests.core.seats import JOB, PUBLISHER, room
 
@@ -28,6 +38,7 @@ ABSENT = JobFacts(
     created_ms=1,
 )
 REAL = dataclasses.replace(ABSENT, job=type(JOB)("real"), publisher=NEAR, priority=0, created_ms=2)
+VIEW = PublisherView(job=JOB, microjob=0, preferred="", held=(), taken=False)
 
 
 def node(*jobs: JobFacts) -> NodeCore:
@@ -78,6 +89,49 @@ def test_nobody_goes_before_the_publisher_had_time_to_come() -> None:
     assert seat(made) == ABSENT.job
 
 
+def test_who_waits_for_a_publisher_that_is_there_and_silent_goes_where_work_is() -> None:
+    made = node(ABSENT)
+    made.handle(PeerConnected(PUBLISHER), 0)
+    pass_time(made, 0, STRANDED_MS)
+    assert made.room is not None and made.room.is_publisher_here
+    made.handle(JobChanged(REAL), STRANDED_MS)
+    pass_time(made, STRANDED_MS, 2 * STRANDED_MS)
+    assert seat(made) == REAL.job
+
+
+@pytest.mark.parametrize("back", [PeerConnected(PUBLISHER), NeighboursChanged((ME, NEAR, PUBLISHER)), None])
+def test_nobody_sits_down_again_for_who_left_it_alone_until_it_is_back_or_time_has_passed(
+    back: PeerConnected | NeighboursChanged | None,
+) -> None:
+    another = dataclasses.replace(ABSENT, job=type(JOB)("another"))
+    made = node(ABSENT, another)
+    pass_time(made, 0, STRANDED_MS)
+    assert seat(made) in (JOB, another.job)
+    made.handle(JobChanged(REAL), 2 * STRANDED_MS)
+    pass_time(made, 2 * STRANDED_MS, 3 * STRANDED_MS)
+    assert seat(made) == REAL.job
+    made.handle(JobChanged(dataclasses.replace(REAL, open=False)), 3 * STRANDED_MS)
+    pass_time(made, 3 * STRANDED_MS, 6 * STRANDED_MS)
+    assert not seat(made)
+    if back is not None:
+        made.handle(back, 6 * STRANDED_MS)
+    pass_time(made, 6 * STRANDED_MS, 9 * STRANDED_MS)
+    assert bool(seat(made)) == (back is not None)
+    pass_time(made, 9 * STRANDED_MS, 2 * ABSENT_MS)
+    assert seat(made) in (JOB, another.job)
+
+
+def test_a_host_that_has_heard_of_its_publisher_stays() -> None:
+    made = node(ABSENT)
+    made.handle(PeerConnected(PUBLISHER), 0)
+    pass_time(made, 0, 1_000)
+    assert made.room is not None
+    made.handle(PeerSaid(PUBLISHER, VIEW), 1_000)
+    made.handle(JobChanged(REAL), 1_000)
+    pass_time(made, 1_000, 2 * STRANDED_MS)
+    assert seat(made) == ABSENT.job
+
+
 def test_a_room_of_two_whose_publisher_is_lost_ends_for_both_and_not_if_it_comes_back() -> None:
     for comes_back in (True, False):
         made = node(ABSENT, REAL)
@@ -87,6 +141,7 @@ def test_a_room_of_two_whose_publisher_is_lost_ends_for_both_and_not_if_it_comes
         made.handle(PeerLost(PUBLISHER), 1_000)
         if comes_back:
             made.handle(PeerConnected(PUBLISHER), 2_000)
+            made.handle(PeerSaid(PUBLISHER, VIEW), 2_000)
         effects = pass_time(made, 2_000, 1_000 + STRANDED_MS + 500)
         ends = [
             one.peers for one in effects if isinstance(one, fx.Send) and isinstance(one.message, RoomClosed)

@@ -129,7 +129,7 @@ def test_the_neighbour_of_a_message_is_who_delivered_it_not_who_wrote_it(run: An
             node.subscribe(TOPIC)
         await p.say_until_heard(0, 2, b"hello")
         received = [event for event in p.heard[2].events if not isinstance(event, NeighbourConnected)]
-        assert {event.neighbour for event in received} == {p.peer(1)}  # type: ignore[union-attr]
+        assert {(event.neighbour, event.author) for event in received} == {(p.peer(1), p.peer(0))}  # type: ignore[union-attr]
 
     run(story)
 

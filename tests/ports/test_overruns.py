@@ -10,13 +10,13 @@ import grpc
 import pytest
 
 from sgnus.adapters import overruns as overrunning
-from sgnus.adapters.gossip import router as routing
 from sgnus.adapters.gossip.budget import NeighbourAllowance
 from sgnus.adapters.overruns import Overruns, monotonic_ms
 from sgnus.adapters.peers.budget import CallBudget, StreamAllowance, StreamBudget
 from sgnus.adapters.peers.certificates import make_leaf
 from sgnus.adapters.peers.sockets import hang_up
 from sgnus.adapters.tokens import TokenBucket
+from sgnus.messages import limits
 from sgnus.messages.errors import PeerFault
 from sgnus.messages.ids import PeerId
 from sgnus.messages.limits import (
@@ -288,14 +288,28 @@ def test_a_neighbour_that_goes_on_flooding_is_disconnected_and_comes_back_when_i
     asyncio.run(story())
 
 
+@pytest.mark.parametrize(
+    ("relayed", "strict", "size"),
+    [
+        (("PER_S", 3, "BURST", 30), NeighbourAllowance(messages_per_s=6, messages_burst=60), 10),
+        (
+            ("BYTES_PER_S", 3_000, "BYTES_BURST", 30_000),
+            NeighbourAllowance(bytes_per_s=6_000, bytes_burst=60_000),
+            1_000,
+        ),
+    ],
+    ids=("messages", "bytes"),
+)
 def test_a_flood_that_is_passed_on_does_not_make_those_who_pass_it_on_exceed_their_budget(
+    relayed: tuple[str, int, str, int],
+    strict: NeighbourAllowance,
+    size: int,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(routing, "GOSSIP_RELAYED_PER_S", 3)
-    monkeypatch.setattr(routing, "GOSSIP_RELAYED_BURST", 30)
+    monkeypatch.setattr(limits, f"GOSSIP_RELAYED_{relayed[0]}", relayed[1])
+    monkeypatch.setattr(limits, f"GOSSIP_RELAYED_{relayed[2]}", relayed[3])
 
     async def story() -> None:
-        strict = NeighbourAllowance(messages_per_s=6, messages_burst=60)
         async with real_nodes(1, allowance=strict) as (victim,), real_nodes(3) as (_, flooder, between):
             for node in (victim, flooder, between):
                 node.gossip.subscribe(TOPIC)
@@ -304,7 +318,7 @@ def test_a_flood_that_is_passed_on_does_not_make_those_who_pass_it_on_exceed_the
             await until_heard(lambda: len(between.gossip.neighbours()) == 2, "a line of three")
             await works_on([victim, between], TOPIC, b"before")
             for number in range(300):
-                flooder.gossip.publish(TOPIC, b"flood %d" % number)
+                flooder.gossip.publish(TOPIC, b"flood %d" % number + bytes(size))
             await until_heard(lambda: between.gossip.counters()["dropped_relayed"] > 100, "it passes on some")
             await works_on([victim, between], TOPIC, b"after")
             assert victim.gossip.counters()["dropped_over_budget"] == 0

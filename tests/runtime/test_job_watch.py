@@ -37,7 +37,7 @@ class World:
         hub = SimpleNamespace(touch=lambda job: None, forget=lambda job: None)
         inquiries = SimpleNamespace(note=lambda job, view: None)
         gossip, peers = SimpleNamespace(neighbours=tuple), SimpleNamespace(connected=tuple)
-        drivers = SimpleNamespace(database=database, gossip=gossip, peers=peers)
+        drivers = SimpleNamespace(database=database, gossip=gossip, peers=peers, is_near=lambda peer: False)
         parts = (drivers, book, engine, hub, inquiries)
         self.watch = JobWatch(*cast(Any, parts))
 

@@ -24,6 +24,7 @@ STOP_S_MAX: Final = 40.0
 GONE_S_MAX: Final = 10.0
 POLL_S: Final = 0.05
 SPARED_ONE_IN: Final = 3
+PROGRAM: Final = ("tests.soak.forgetful_node",)
 
 
 class Broken(Exception):
@@ -63,7 +64,7 @@ class Fleet:
         write_network(network, new_network("soak"))
         spared = count // SPARED_ONE_IN
         self.nodes = [
-            Node(number, RunningNode(folder / f"n{number}", network, 1, folder), number < spared)
+            Node(number, RunningNode(folder / f"n{number}", network, 1, folder, PROGRAM), number < spared)
             for number in range(count)
         ]
         for node in self.nodes:

@@ -20,7 +20,7 @@ from tests.soak.fleet import Node
 
 WARM_S: Final = 300.0
 """A life's first time is left out, in which modules are compiled, each part is met once, and what is kept of a job until it
-expires (orders.LIFETIME_MS, and a minute until the next sweep) can only grow.
+expires (orders.LIFETIME_MS, and forgetful_node.py says how long after that) can only grow.
 """
 LIFE_S_MIN: Final = 60.0
 SAMPLES_MIN: Final = 6

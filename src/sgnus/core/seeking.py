@@ -16,6 +16,8 @@ from sgnus.core.room import Phase, Room
 from sgnus.messages.errors import PeerFault
 from sgnus.messages.ids import InstanceId, PeerId
 from sgnus.messages.limits import (
+    ABSENT_MAX,
+    ABSENT_MS,
     IDLE_SEAT_MS,
     LOBBY_LISTEN_MS,
     REFUSED_DOUBLINGS_MAX,
@@ -55,7 +57,7 @@ def is_seeking(node: NodeCore) -> bool:
         return bool(node.jobs)
     room = node.room
     return bool(node.jobs) and (
-        _is_idle_seat(node, room) or _waits_for_others(node, room) or _is_paused(room)
+        _is_idle_seat(node, room) or _waits_for_others(node, room) or _alone_since_ms(room) is not None
     )
 
 
@@ -85,20 +87,44 @@ def _join_others(node: NodeCore, room: Room, now_ms: int) -> None:
         asking.ask(node, lobby, rooms[0], now_ms)
 
 
-def _is_paused(room: Room) -> bool:
-    """We host a room whose publisher is not there, and in which not all is done."""
-    is_ours = room.phase is Phase.HOST and not room.seat.by_app
-    return is_ours and room.hosting.paused_ms is not None and not room.book.is_complete()
+def _alone_since_ms(room: Room) -> int | None:
+    """Since when the publisher has left us, who host a room in which not all is done: it is away, or is here and never said a
+    word of this room, as whoever signs jobs that it cannot serve.
+    """
+    hosting = room.hosting
+    if room.phase is not Phase.HOST or room.seat.by_app or room.book.is_complete():
+        return None
+    if hosting.paused_ms is not None:
+        return hosting.paused_ms
+    return None if hosting.has_view else max(room.seat.joined_ms, hosting.grace_ms)
 
 
 def _is_stranded(node: NodeCore, room: Room, now_ms: int) -> bool:
-    """The publisher has been away for long, or never was, while there is work of one that is in touch. Our members wait with
+    """The publisher has left us alone for long, while there is work of one that is in touch. Our members wait with
     us, and are free once we end the room: what is done is held, and whoever comes to the job later goes on from there.
     """
-    if not _is_paused(room) or now_ms - (room.hosting.paused_ms or 0) < STRANDED_MS:
+    alone_ms = _alone_since_ms(room)
+    if alone_ms is None or now_ms - alone_ms < STRANDED_MS:
         return False
-    others = [lobby for lobby in _wanted(node) if lobby.facts.job != room.seat.job and _is_near(node, lobby)]
+    others = [
+        lobby
+        for lobby in _wanted(node, now_ms)
+        if lobby.facts.publisher != room.seat.publisher and _is_near(node, lobby)
+    ]
     return any(lobby.joinable(now_ms, with_work=True) or lobby.without_room(now_ms) for lobby in others)
+
+
+def _go_elsewhere(node: NodeCore, room: Room, now_ms: int) -> None:
+    """End a room whose publisher left us alone. We take no seat in its jobs for a while, unless it comes back: we would wait for
+    it again, and those whom we could help for us.
+    """
+    absent = node.search.absent
+    absent.pop(room.seat.publisher, None)
+    absent[room.seat.publisher] = now_ms + ABSENT_MS
+    while len(absent) > ABSENT_MAX:
+        del absent[next(iter(absent))]
+    moving.leave(node, CloseReason.EXPIRED, now_ms)
+    node.room = None
 
 
 def _size_first(said: RoomAnnouncement) -> tuple[int, str]:
@@ -124,12 +150,11 @@ def seek(node: NodeCore, now_ms: int) -> None:
     elif _is_idle_seat(node, node.room) and _has_work_elsewhere(node, now_ms):
         moving.ask_to_go(node, node.room, now_ms)
     elif _is_stranded(node, node.room, now_ms):
-        moving.leave(node, CloseReason.EXPIRED, now_ms)
-        node.room = None
+        _go_elsewhere(node, node.room, now_ms)
 
 
 def _find_seat(node: NodeCore, now_ms: int) -> None:
-    lobbies = _wanted(node)
+    lobbies = _wanted(node, now_ms)
     for lobby in lobbies:
         ask_ms = max(node.search.ask_ms, (lobby.entered_ms or 0) + lobby.spread_ms(node.neighbours))
         rooms = lobby.joinable(now_ms, with_work=True) if now_ms >= ask_ms else ()
@@ -155,7 +180,7 @@ def _founding_ms(node: NodeCore, lobby: Lobby) -> int:
     return lobby.founding_ms(node.neighbours) + wait_ms
 
 
-def _wanted(node: NodeCore) -> list[Lobby]:
+def _wanted(node: NodeCore, now_ms: int) -> list[Lobby]:
     """Jobs that our pool can process: those first whose publisher is in touch with us, then by priority, then by age. Anybody
     may publish jobs of high priority in the names of peers that never were, and nobody can work on them.
     """
@@ -166,6 +191,7 @@ def _wanted(node: NodeCore) -> list[Lobby]:
         and not lobby.facts.paused
         and not lobby.facts.processor.startswith("app:")
         and not is_barred(node, lobby)
+        and node.search.absent.get(lobby.facts.publisher, 0) <= now_ms
     ]
     return sorted(
         lobbies,
@@ -203,7 +229,7 @@ def _has_work_elsewhere(node: NodeCore, now_ms: int) -> bool:
     if room is None or now_ms - room.seat.joined_ms < IDLE_SEAT_MS or room.board.open_sub_blocks(now_ms):
         return False
     here = room.seat.instance
-    for lobby in _wanted(node):
+    for lobby in _wanted(node, now_ms):
         rooms = lobby.joinable(now_ms, with_work=True)
         if any(known.announcement.instance != here for known in rooms):
             return True

@@ -29,11 +29,14 @@ from sgnus.ports.settlement import Settlement, SettlementService
 # ---- gossip ---------------------------------------------------------------------------------------------------------
 @dataclass(frozen=True, slots=True)
 class GossipReceived:
-    """`payload` arrived on `topic`; `neighbour` delivered it (never the claimed author): budgets are charged to it."""
+    """`payload` arrived on `topic`; `neighbour` delivered it, and `author` signed the message (which says nothing of who signed
+    what is in it).
+    """
 
     topic: str
     payload: bytes
     neighbour: PeerId
+    author: PeerId
 
 
 @dataclass(frozen=True, slots=True)

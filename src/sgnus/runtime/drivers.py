@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from sgnus.adapters.processors.pool import ProcessorPool
+from sgnus.messages.ids import PeerId
 from sgnus.ports import Gossip, Peers, Store
 from sgnus.runtime.database import Database
 
@@ -21,3 +22,7 @@ class Drivers:
     pool: ProcessorPool | None
     counters: Mapping[str, Callable[[], Mapping[str, int]]] = field(default_factory=dict)
     """What the drivers of the network count, by driver: name -> count, of fixed names."""
+
+    def is_near(self, peer: PeerId) -> bool:
+        """Whether it is in touch with us."""
+        return peer in self.gossip.neighbours() or peer in self.peers.connected()

@@ -107,7 +107,7 @@ class Hearing:
         if isinstance(message, EntryBatch):
             if event.topic != DATABASE_TOPIC:
                 raise PeerFault("entries on a topic that is not the database's")
-            self._take_entries(message, event.neighbour)
+            self._take_entries(message, event)
             return
         if event.topic == ADDRESS_TOPIC:
             self._feeds.addresses.learn(message)
@@ -118,18 +118,21 @@ class Hearing:
         else:
             raise PeerFault(f"{message.kind.name} does not travel by gossip")
 
-    def _take_entries(self, batch: EntryBatch, neighbour: PeerId) -> None:
-        is_too_much = not self._gossiped_entries.has_room(neighbour)
+    def _take_entries(self, batch: EntryBatch, event: GossipReceived) -> None:
+        # Who brings what a flooder says would else have no room left for what others say.
+        is_near = self._feeds.drivers.is_near(event.author)
+        neighbour, payer = event.neighbour, event.author if is_near else event.neighbour
+        is_too_much = not self._gossiped_entries.has_room(payer)
         if is_too_much or self._receiving_entries >= ENTRIES_AT_ONCE_MAX:
             self.faults["entries left to reconciliation"] += 1
             return
         self._receiving_entries += 1
-        self._gossiped_entries.owe(neighbour, len(batch.entries))
+        self._gossiped_entries.owe(payer, len(batch.entries))
 
         async def receive() -> None:
             try:
                 intake = await self._feeds.drivers.database.receive(batch.entries, neighbour)
-                self._gossiped_entries.owe(neighbour, -intake.known)  # Those were known, and cost little.
+                self._gossiped_entries.owe(payer, -intake.known)  # Those were known, and cost little.
                 for reason in intake.blamed:
                     self.blame(neighbour, reason)
             finally:

@@ -1,4 +1,4 @@
-"""How many new entries one neighbour may bring: each costs a signature to check, a place on disk, and a look at its job.
+"""How many new entries one peer may say or bring: each costs a signature to check, a place on disk, and a look at its job.
 
 What gossip brings beyond that is left to reconciliation; what a reconciliation brings is taken later. Nobody is held to
 account for it: an honest neighbour passes on what others say.

@@ -17,7 +17,7 @@ from sgnus.core.node import NodeCore
 from sgnus.core.receipt import digest_of
 from sgnus.core.shelf import JobView, RoomClaim
 from sgnus.messages.errors import PeerFault, WorldFault
-from sgnus.messages.ids import BlockId, PeerId
+from sgnus.messages.ids import BlockId
 from sgnus.messages.v1.types import Opening, RoomAnnouncement, SignedEnvelope
 from sgnus.ports import Store
 from sgnus.runtime.drivers import Drivers
@@ -48,7 +48,7 @@ class JobWatch:
         self._task: asyncio.Task[None] | None = None
         self._has_room = True
         """A job that we were in is over since we last looked for others."""
-        core, near = engine.core, partial(is_near, drivers)
+        core, near = engine.core, drivers.is_near
         self._lobbies = Lobbies(core.pen.peer, near, partial(is_needed, core))
         self._looks = Looks(Newcomers(near))
         self.followers: list[Callable[[Job], None]] = []
@@ -231,11 +231,6 @@ def _address_of(view: JobView) -> SignedEnvelope | None:
         return decode(SignedEnvelope, view.body.address)
     except PeerFault:
         return None
-
-
-def is_near(drivers: Drivers, peer: PeerId) -> bool:
-    """Whether it is in touch with us."""
-    return peer in drivers.gossip.neighbours() or peer in drivers.peers.connected()
 
 
 def is_needed(core: NodeCore, job: BlockId) -> bool:

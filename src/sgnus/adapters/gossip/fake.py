@@ -75,7 +75,7 @@ class FakeGossipHub:
                     continue
                 reached[peer] = None
                 frontier.append(peer)
-                self._nodes[peer].tell(GossipReceived(topic, payload, deliverer))
+                self._nodes[peer].tell(GossipReceived(topic, payload, deliverer, author))
 
 
 class FakeGossip:

@@ -147,8 +147,8 @@ class GossipPubsub(Pubsub):  # type: ignore[misc]
                 return refusal
             self._gate.note(msg)
             self._counters.add("received")
-            neighbour = PeerId(msg_forwarder.to_base58())
-            self._tell(GossipReceived(msg.topicIDs[0], msg.data, neighbour))
+            neighbour, author = PeerId(msg_forwarder.to_base58()), PeerId(ID(msg.from_id).to_base58())
+            self._tell(GossipReceived(msg.topicIDs[0], msg.data, neighbour, author))
             await self.router.publish(msg_forwarder, msg)
         except Exception:  # noqa: BLE001 - the libp2p border: one bad message must not end the service
             self._counters.add("dropped_malformed")

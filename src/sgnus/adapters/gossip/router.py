@@ -13,11 +13,11 @@ from libp2p.peer.id import ID
 from libp2p.pubsub.gossipsub import GossipSub
 from libp2p.pubsub.pb import rpc_pb2
 
+from sgnus.adapters.gossip.budget import NeighbourAllowance, NeighbourBudget
 from sgnus.adapters.gossip.counters import Counters
 from sgnus.adapters.gossip.rpc_queue import frame_of
 from sgnus.adapters.overruns import monotonic_ms
-from sgnus.adapters.tokens import TokenBucket
-from sgnus.messages.limits import GOSSIP_RELAYED_BURST, GOSSIP_RELAYED_PER_S
+from sgnus.messages import limits
 
 MESHSUB: Final = TProtocol("/meshsub/1.1.0")
 _DEGREE: Final = 11
@@ -51,7 +51,7 @@ class GossipRouter(GossipSub):  # type: ignore[misc]
         self.scorer = None
         self._counters = counters
         self._last_frame: tuple[Any, bytes] = (None, b"")
-        self._relayed: dict[ID, TokenBucket] = {}
+        self._relayed: dict[ID, NeighbourBudget] = {}
 
     async def publish(self, msg_forwarder: ID, pubsub_msg: Any) -> None:
         """Send a checked message on. No record of ours rides along: address records are messages of their
@@ -62,7 +62,7 @@ class GossipRouter(GossipSub):  # type: ignore[misc]
         origin = ID(pubsub_msg.from_id)
         is_own = msg_forwarder == self.pubsub.my_id
         for peer in self._get_peers_to_send(pubsub_msg.topicIDs, msg_forwarder=msg_forwarder, origin=origin):
-            if is_own or self._may_relay(peer):
+            if is_own or self._may_relay(peer, rpc.ByteSize()):
                 self.send_rpc(peer, rpc)
         for topic in pubsub_msg.topicIDs:
             self.time_since_last_publish[topic] = int(time.time())
@@ -71,14 +71,21 @@ class GossipRouter(GossipSub):  # type: ignore[misc]
         super().remove_peer(peer_id)
         self._relayed.pop(peer_id, None)
 
-    def _may_relay(self, peer: ID) -> bool:
+    def _may_relay(self, peer: ID, frame_bytes: int) -> bool:
         """Whether that neighbour has room for one more of others' messages: what exceeds its budget would be held against
         us. Whoever floods us would else have us shut out by all others.
         """
         now_ms = monotonic_ms()
         if peer not in self._relayed:
-            self._relayed[peer] = TokenBucket(GOSSIP_RELAYED_PER_S, GOSSIP_RELAYED_BURST, now_ms)
-        is_allowed = self._relayed[peer].take(1, now_ms)
+            allowance = NeighbourAllowance(
+                messages_per_s=limits.GOSSIP_RELAYED_PER_S,
+                messages_burst=limits.GOSSIP_RELAYED_BURST,
+                bytes_per_s=limits.GOSSIP_RELAYED_BYTES_PER_S,
+                bytes_burst=limits.GOSSIP_RELAYED_BYTES_BURST,
+            )
+            self._relayed[peer] = NeighbourBudget(allowance, now_ms)
+        budget = self._relayed[peer]
+        is_allowed = budget.allows_frame(frame_bytes, now_ms) and budget.allows_message(now_ms)
         if not is_allowed:
             self._counters.add("dropped_relayed")
         return is_allowed

@@ -1,0 +1,70 @@
+"""Whose budget new entries come out of: else a flood that honest neighbours pass on would silence them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Sequence
+from types import SimpleNamespace
+from typing import Any, cast
+
+from sgnus.messages.ids import PeerId
+from sgnus.messages.limits import GOSSIPED_ENTRIES_BURST
+from sgnus.messages.topics import DATABASE_TOPIC
+from sgnus.messages.v1.types import EntryBatch, GossipMessage
+from sgnus.ports import GossipReceived
+from sgnus.runtime.database import Intake
+from sgnus.runtime.hearing import Hearing
+from sgnus.sim.pens import CheapPen
+from sgnus.wire.codec import encode
+from tests.database_support import in_loop
+
+FLOODER, FRIEND, FAR = PeerId("flooder"), PeerId("friend"), PeerId("far")
+
+
+class World:
+    """A node that is in touch with flooder and friend, and takes whatever entries it looks at for new."""
+
+    def __init__(self) -> None:
+        self.taken: list[bytes] = []
+        near = (FLOODER, FRIEND)
+        database = SimpleNamespace(receive=self._receive)
+        drivers = SimpleNamespace(database=database, is_near=lambda peer: peer in near)
+        self._tasks: list[asyncio.Task[None]] = []
+        self._hearing = Hearing(CheapPen(PeerId("me")))
+        feeds = SimpleNamespace(drivers=drivers, hands=SimpleNamespace(spawn=self._spawn))
+        self._hearing.connect(cast(Any, feeds))
+
+    async def hear(self, entries: Sequence[bytes], *, author: PeerId, neighbour: PeerId) -> bool:
+        """Whether they were looked at."""
+        payload = encode(GossipMessage(body=EntryBatch(entries=tuple(entries))))
+        before = len(self.taken)
+        assert self._hearing.gossip_event(GossipReceived(DATABASE_TOPIC, payload, neighbour, author))
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+        return len(self.taken) > before
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        self._tasks.append(asyncio.create_task(work))
+
+    async def _receive(self, entries: Sequence[bytes], _neighbour: PeerId) -> Intake:
+        self.taken += entries
+        return Intake(len(entries), 0, 0, (), ())
+
+
+@in_loop
+async def test_who_passes_a_flood_on_has_room_for_its_own_entries() -> None:
+    world = World()
+    flood = [b"flood"] * (2 * GOSSIPED_ENTRIES_BURST)
+    assert await world.hear(flood, author=FLOODER, neighbour=FRIEND)
+    assert not await world.hear(flood, author=FLOODER, neighbour=FRIEND)
+    assert not await world.hear(flood, author=FLOODER, neighbour=FLOODER)
+    assert await world.hear([b"job"], author=FRIEND, neighbour=FRIEND)
+
+
+@in_loop
+async def test_all_who_are_out_of_touch_share_the_budget_of_who_brings_what_they_say() -> None:
+    world = World()
+    flood = [b"flood"] * (2 * GOSSIPED_ENTRIES_BURST)
+    assert await world.hear(flood, author=PeerId("a name"), neighbour=FLOODER)
+    assert not await world.hear([b"job"], author=PeerId("another name"), neighbour=FLOODER)
+    assert await world.hear([b"job"], author=FAR, neighbour=FRIEND)
