@@ -21,6 +21,7 @@ from sgnus.adapters.overruns import Overruns
 from sgnus.crypto.identity import Identity
 from sgnus.messages.limits import (
     GOSSIP_BYTES_MAX,
+    GOSSIP_FORGERY_MESSAGES,
     GOSSIP_OUTBOUND_BYTES_MAX,
     GOSSIP_OUTBOUND_ITEMS_MAX,
 )
@@ -28,8 +29,17 @@ from tests.laws.profile import scripts
 
 SELVES = tuple(Identity.from_seed(bytes([number]) * 32) for number in range(3))
 IDS = tuple(ID.from_string(identity.peer_id) for identity in SELVES)
-NEIGHBOURS = tuple(ID(bytes([0, 36, number]) + bytes(35)) for number in range(3))
-ALLOWANCE = NeighbourAllowance(messages_per_s=3, messages_burst=7, bytes_per_s=1_000, bytes_burst=4_000)
+NEIGHBOURS = (IDS[1], *(ID(bytes([0, 36, number]) + bytes(35)) for number in range(2)))
+"""One of them is also an author."""
+ALLOWANCE = NeighbourAllowance(
+    messages_per_s=3,
+    messages_burst=7,
+    bytes_per_s=1_000,
+    bytes_burst=4_000,
+    authored_per_s=1,
+    authored_burst=2,
+)
+FORGERY = 5
 TOPICS = ("jobs", "elsewhere")
 neighbours = st.sampled_from(NEIGHBOURS)
 
@@ -72,19 +82,22 @@ class Gates(RuleBasedStateMachine):
         self.now_ms = 0
         self.usual = gates._now_ms
         gates._now_ms = lambda: self.now_ms
+        gates.GOSSIP_FORGERY_MESSAGES = FORGERY  # type: ignore[misc]
         self.overruns = Overruns(lambda: self.now_ms)
         self.gate = MessageGate(IDS[0], TOPICS[:1], ALLOWANCE, self.overruns)
         self.messages = {one: Purse(3, 7) for one in NEIGHBOURS}
         self.bytes = {one: Purse(1_000, 4_000) for one in NEIGHBOURS}
+        self.authored = {(one, author): Purse(1, 2) for one in NEIGHBOURS for author in range(3)}
         self.seen: list[tuple[int, int]] = []
 
     def teardown(self) -> None:
         gates._now_ms = self.usual
+        gates.GOSSIP_FORGERY_MESSAGES = GOSSIP_FORGERY_MESSAGES  # type: ignore[misc]
 
     @rule(ms=st.sampled_from((1, 90, 334, 2_000)))
     def time_passes(self, ms: int) -> None:
         self.now_ms += ms
-        for purse in (*self.messages.values(), *self.bytes.values()):
+        for purse in (*self.messages.values(), *self.bytes.values(), *self.authored.values()):
             purse.flow(ms)
 
     @rule(neighbour=neighbours, size=st.sampled_from((0, 1, 999, 3_000, 4_001)))
@@ -107,12 +120,16 @@ class Gates(RuleBasedStateMachine):
         assert refusal == self.expected(neighbour, (author, number), topic, is_signed=is_signed, size=size)
         if refusal is None:
             self.gate.note(said)
+        if refusal is None or (is_signed and not self.is_room):
             self.seen.append((author, number))
 
     def expected(
         self, neighbour: ID, named: tuple[int, int], topic: str, *, is_signed: bool, size: int
     ) -> str | None:
-        """The first check that fails, the cheap ones first; the budget is charged before the author is looked at."""
+        """The first check that fails, the cheap ones first; the budget is charged before the author is looked at, and that of the
+        author once it is known to be it.
+        """
+        self.is_room = True
         if size > GOSSIP_BYTES_MAX:
             return "dropped_oversize"
         if not self.messages[neighbour].spend(1):
@@ -123,7 +140,13 @@ class Gates(RuleBasedStateMachine):
             return "own_echoes"
         if named in self.seen:
             return "duplicates"
-        return None if is_signed else "dropped_bad_signature"
+        if not is_signed:
+            self.messages[neighbour].left -= FORGERY
+            return "dropped_bad_signature"
+        self.is_room = self.authored[neighbour, named[0]].spend(1)
+        if self.is_room:
+            return None
+        return "dropped_over_budget" if neighbour == IDS[named[0]] else "dropped_over_authored"
 
 
 Gates.TestCase.settings = scripts(40, 40)
@@ -179,3 +202,13 @@ class Outbound(RuleBasedStateMachine):
 
 Outbound.TestCase.settings = scripts(30, 25)
 TestOutbound: Any = Outbound.TestCase
+
+
+def test_who_repeats_what_an_author_said_spends_nothing_of_what_others_bring_of_it() -> None:
+    gate = MessageGate(IDS[0], TOPICS[:1], NeighbourAllowance(authored_per_s=1, authored_burst=3), Overruns())
+    said = [message_of(2, number, TOPICS[0], True, 1) for number in range(9)]
+    by_one = [gate.refusal(NEIGHBOURS[1], message) for message in said[:5]]
+    assert by_one == [None] * 3 + ["dropped_over_authored"] * 2
+    assert gate.refusal(NEIGHBOURS[2], said[4]) == "duplicates", "its signature is not checked again"
+    by_another = [gate.refusal(NEIGHBOURS[2], message) for message in said[5:]]
+    assert by_another == [None] * 3 + ["dropped_over_authored"]

@@ -21,6 +21,12 @@ GOSSIP_MESSAGES_PER_S: Final = 200
 GOSSIP_MESSAGES_BURST: Final = 2_000
 GOSSIP_BYTES_PER_S: Final = 1024 * 1024
 GOSSIP_BYTES_BURST: Final = 4 * 1024 * 1024
+# What one author may say on all topics: an announcement a second, some requests for a seat, five messages with entries.
+GOSSIP_AUTHORED_PER_S: Final = 20
+GOSSIP_AUTHORED_BURST: Final = 600
+GOSSIP_AUTHORED_BUDGETS_MAX: Final = 8_192
+# Nobody honest passes on what its author did not sign: that counts as so many messages.
+GOSSIP_FORGERY_MESSAGES: Final = 20
 GOSSIP_BUDGETS_MAX: Final = 1_024
 # What a node sends on for others, to one neighbour: below what that neighbour allows, so that no flood makes it one too.
 # Its own entries come on top (64 KiB five times a second). A burst is what gathers while a process stands still for 15 s.

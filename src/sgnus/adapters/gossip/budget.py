@@ -1,7 +1,7 @@
-"""How much one neighbour may send: a token bucket for bytes and one for messages.
+"""How much one neighbour may send: a token bucket for bytes and one for messages. And how much one author may say.
 
 The neighbour that delivered a message pays for it, never the claimed author: else one liar could spend the
-budget of everybody.
+budget of everybody. An author pays for what it is known to have signed.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ class NeighbourAllowance:
     messages_burst: int = limits.GOSSIP_MESSAGES_BURST
     bytes_per_s: int = limits.GOSSIP_BYTES_PER_S
     bytes_burst: int = limits.GOSSIP_BYTES_BURST
+    authored_per_s: int = limits.GOSSIP_AUTHORED_PER_S
+    authored_burst: int = limits.GOSSIP_AUTHORED_BURST
 
 
 class NeighbourBudget:
@@ -34,3 +36,7 @@ class NeighbourBudget:
 
     def allows_message(self, now_ms: int) -> bool:
         return self._messages.take(1, now_ms)
+
+    def charge(self, messages: int, now_ms: int) -> None:
+        """So many more, whether there is room for them or not."""
+        self._messages.owe(messages, now_ms)

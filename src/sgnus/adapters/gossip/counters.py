@@ -21,6 +21,7 @@ NAMES: Final = (
     "dropped_publish_full",
     "dropped_outbound_full",
     "dropped_relayed",
+    "dropped_over_authored",
     "handler_errors",
     "task_errors",
     "connections_replaced",

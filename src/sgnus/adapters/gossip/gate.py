@@ -1,5 +1,5 @@
 """What a message must pass before anybody here sees it, in order of cost: size, form, budget, topic, seen
-before, signature.
+before, signature, budget of the author.
 
 Who exceeds its budget has that noted as an overrun: honest neighbours send on less than they may
 (`GOSSIP_RELAYED_PER_S`), so that a flood that they pass on does not make it theirs.
@@ -18,12 +18,19 @@ from libp2p.pubsub.pb import rpc_pb2
 from sgnus.adapters.gossip.budget import NeighbourAllowance, NeighbourBudget
 from sgnus.adapters.gossip.seen import SeenMessages
 from sgnus.adapters.overruns import Overruns
+from sgnus.adapters.tokens import TokenBucket
 from sgnus.crypto.identity import key_of_multihash, verify_key
 from sgnus.messages.ids import PeerId
-from sgnus.messages.limits import GOSSIP_BUDGETS_MAX, GOSSIP_BYTES_MAX
+from sgnus.messages.limits import (
+    GOSSIP_AUTHORED_BUDGETS_MAX,
+    GOSSIP_BUDGETS_MAX,
+    GOSSIP_BYTES_MAX,
+    GOSSIP_FORGERY_MESSAGES,
+)
 
 SIGNING_PREFIX: Final = b"libp2p-pubsub:"
 OVER_BUDGET: Final = "dropped_over_budget"
+OVER_AUTHORED: Final = "dropped_over_authored"
 _SEQUENCE_BYTES: Final = 8
 
 
@@ -42,6 +49,7 @@ class MessageGate:
         self._topics = topics
         self._allowance = allowance
         self._budgets: OrderedDict[ID, NeighbourBudget] = OrderedDict()
+        self._authored: OrderedDict[tuple[bytes, bytes], TokenBucket] = OrderedDict()
 
     def allows_frame(self, neighbour: ID, frame_bytes: int) -> bool:
         """Charge a frame to the neighbour that sent it."""
@@ -65,7 +73,14 @@ class MessageGate:
             return "own_echoes"
         if self.seen.has(message_id(message)):
             return "duplicates"
-        return None if has_valid_signature(message) else "dropped_bad_signature"
+        if not has_valid_signature(message):
+            self._budget(neighbour).charge(GOSSIP_FORGERY_MESSAGES, _now_ms())
+            return "dropped_bad_signature"
+        is_own, now_ms = message.from_id == neighbour.to_bytes(), _now_ms()
+        if self._authored_by(neighbour, message.from_id).take(1, now_ms):
+            return None
+        self.note(message)  # Others bring it, too; its signature need not be checked again.
+        return OVER_AUTHORED if self._noted(neighbour, not is_own) else OVER_BUDGET
 
     def _noted(self, neighbour: ID, is_allowed: bool) -> bool:
         if not is_allowed:
@@ -79,6 +94,17 @@ class MessageGate:
                 self._budgets.popitem(last=False)
         self._budgets.move_to_end(neighbour)
         return self._budgets[neighbour]
+
+    def _authored_by(self, neighbour: ID, author: bytes) -> TokenBucket:
+        """Of each author by each way: who brings again what it said long ago spends nothing of what others bring."""
+        key = (neighbour.to_bytes(), author)
+        if key not in self._authored:
+            allowed = self._allowance
+            self._authored[key] = TokenBucket(allowed.authored_per_s, allowed.authored_burst, _now_ms())
+            if len(self._authored) > GOSSIP_AUTHORED_BUDGETS_MAX:
+                self._authored.popitem(last=False)
+        self._authored.move_to_end(key)
+        return self._authored[key]
 
 
 def message_id(message: Any) -> bytes:
