@@ -21,6 +21,7 @@ from sgnus.messages.v1.types import (
     SignedEnvelope,
     Verify,
 )
+from sgnus.sim.courts import other_results
 from sgnus.sim.honesty import Honesty, right, root_of
 from sgnus.sim.peer import Peer
 from sgnus.sim.setting import Setting
@@ -42,6 +43,7 @@ LAWS: Final = {
     "word": "Nobody honest gives two words where one may be: a vote in an epoch, a seal in an attempt, and none after the one "
     "reveal of a round; the one output of its beacon.",
     "host": "In the eyes of an honest member an epoch of its room has one host.",
+    "court": "The publisher follows no round over other results than it holds.",
     "justice": "Nobody is accused but who signed a falsehood.",
     "repetition": "A host never leases what it knows to be held.",
     "news": "A host never leases what its publisher holds for long, if the two were in touch all the time.",
@@ -102,6 +104,9 @@ class Laws:
         found = self.words.other_host(peer.name, None if room is None else room.roster)
         if found:
             raise Broken("host", found)
+        found = other_results(core) if core is not None and core.publications else ""
+        if found:
+            raise Broken("court", found)
         if core is None or core.room is None or core.room.phase is Phase.CLOSED:
             return
         seat = core.room.seat
