@@ -8,6 +8,7 @@ from typing import Final
 
 from sgnus.core import effects as fx
 from sgnus.core import inputs as ins
+from sgnus.core.node import NodeCore
 from sgnus.core.room import Phase
 from sgnus.messages.ids import BlockId, InstanceId, PeerId
 from sgnus.messages.limits import ROOM_MEMBERS_MAX
@@ -21,7 +22,7 @@ from sgnus.messages.v1.types import (
     SignedEnvelope,
     Verify,
 )
-from sgnus.sim.courts import other_results
+from sgnus.sim.courts import older_word, other_results
 from sgnus.sim.honesty import Honesty, right, root_of
 from sgnus.sim.peer import Peer
 from sgnus.sim.setting import Setting
@@ -44,6 +45,7 @@ LAWS: Final = {
     "reveal of a round; the one output of its beacon.",
     "host": "In the eyes of an honest member an epoch of its room has one host.",
     "court": "The publisher follows no round over other results than it holds.",
+    "recall": "Who heard the publisher's new word on a result keeps none in its room's records that was taken back.",
     "justice": "Nobody is accused but who signed a falsehood.",
     "repetition": "A host never leases what it knows to be held.",
     "news": "A host never leases what its publisher holds for long, if the two were in touch all the time.",
@@ -118,6 +120,14 @@ class Laws:
             )  # And not void, or forged.
             if is_true and (held.job, held.microjob) == (seat.job, seat.microjob):
                 self.known.setdefault(peer.name, {})[seat.instance, held.sub_block] = seat.microjob
+
+    def after(self, peer: Peer, core: NodeCore, given: ins.Input) -> None:
+        """An honest peer's core took a step. A word of a later turn says that the one before was false."""
+        for envelope in _held_in(given):
+            is_straight = not isinstance(given, ins.PeerSaid) or given.peer == envelope.author
+            found = older_word(core, envelope) if is_straight else ""
+            if found:
+                raise Broken("recall", f"{peer.name} {found}")
 
     def effect(self, peer: Peer, effect: fx.Effect, now_ms: int) -> None:
         """One effect of one step of an honest peer, before it is performed."""
