@@ -45,7 +45,7 @@ LAWS: Final = {
     "reveal of a round; the one output of its beacon.",
     "host": "In the eyes of an honest member an epoch of its room has one host.",
     "court": "The publisher follows no round over other results than it holds.",
-    "recall": "Who heard the publisher's new word on a result keeps none in its room's records that was taken back.",
+    "recall": "Who has the publisher's notice of a new result keeps no word in its room's records that was taken back.",
     "justice": "Nobody is accused but who signed a falsehood.",
     "repetition": "A host never leases what it knows to be held.",
     "news": "A host never leases what its publisher holds for long, if the two were in touch all the time.",
@@ -122,10 +122,13 @@ class Laws:
                 self.known.setdefault(peer.name, {})[seat.instance, held.sub_block] = seat.microjob
 
     def after(self, peer: Peer, core: NodeCore, given: ins.Input) -> None:
-        """An honest peer's core took a step. A word of a later turn says that the one before was false."""
-        for envelope in _held_in(given):
-            is_straight = not isinstance(given, ins.PeerSaid) or given.peer == envelope.author
-            found = older_word(core, envelope) if is_straight else ""
+        """An honest peer's core took a step. A word of a later turn says that the one before was false. Whose result it is may
+        have it a moment earlier, as an answer to its delivery: the notice follows, and is for all rooms.
+        """
+        if not isinstance(given, ins.PeerSaid) or not isinstance(given.message, HeldNotice):
+            return
+        for envelope in given.message.held:
+            found = older_word(core, envelope) if given.peer == envelope.author else ""
             if found:
                 raise Broken("recall", f"{peer.name} {found}")
 
