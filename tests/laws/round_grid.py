@@ -110,6 +110,7 @@ class RoundGrid(SmallGrid):
         self.openings: dict[int, Opening] = {}
         self.list = self.founded(self.workers, NONCE)
         self._work()
+        self.first = self.held
 
     def founded(self, members: Sequence[PeerId], nonce: int) -> Roster:
         """The first list of a room of these, founded by the first of them."""

@@ -52,7 +52,9 @@ class Saboteur:
         return Schemer(self.grid, self.me, self.dice).repeat(core)
 
     def propose(self, core: NodeCore) -> ins.Input:
-        """The room's results under its own list, or under one that seats a friend; with and without suspicions and leaves."""
+        """The room's results under its own list, or under one that seats a friend; with and without suspicions and leaves. Or
+        those that it had at first, of which some may have been taken back.
+        """
         instance, listed = self.grid.list.instance, self.grid.list
         if not self.dice.randrange(3):
             friends = (*self.grid.shape.corrupt, *self.grid.workers[: self.dice.randrange(3)])
@@ -63,7 +65,7 @@ class Saboteur:
             own = replace(listed.list, epoch=2, sequence=2, previous=listed.digest)
             envelope = self.pen.sign(SignedKind.LIST, own)
         leave = self.pen.sign(SignedKind.LEAVE, Leave(instance=instance))
-        held = self.grid.held
+        held = self.grid.first if self.dice.randrange(3) == 0 else self.grid.held
         proposal = Proposal(
             job=JOB,
             microjob=0,

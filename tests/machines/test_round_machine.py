@@ -20,6 +20,7 @@ from sgnus.core import sealing as sealings
 from sgnus.messages.errors import PeerFault
 from sgnus.messages.ids import InstanceId, PeerId
 from sgnus.messages.v1.types import SignedEnvelope, SignedKind, Verify
+from sgnus.sim.courts import other_results
 from tests.laws.bounds import assert_bounds
 from tests.laws.corrupt import say
 from tests.laws.profile import scripts
@@ -102,6 +103,11 @@ class Rounds(RuleBasedStateMachine):
     def nothing_grows_beyond_its_bounds(self) -> None:
         for core in self.grid.cores.values() if hasattr(self, "grid") else ():
             assert_bounds(core)
+
+    @invariant()
+    def no_round_is_over_what_is_not_held(self) -> None:
+        for core in self.grid.cores.values() if hasattr(self, "grid") else ():
+            assert not other_results(core)
 
 
 Rounds.TestCase.settings = scripts(60, 40)

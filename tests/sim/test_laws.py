@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from sgnus.core import effects as fx
-from sgnus.core.inputs import Tick
+from sgnus.core.inputs import PeerSaid, Tick
 from sgnus.core.room import Phase
 from sgnus.core.roster import successor
 from sgnus.messages.ids import PeerId
-from sgnus.messages.v1.types import BeaconOutput, Reveal, Seal, SignedKind, Vote, VoteGiven
+from sgnus.messages.v1.types import BeaconOutput, Held, HeldNotice, Reveal, Seal, SignedKind, Vote, VoteGiven
 from sgnus.sim.grid import Grid
 from sgnus.sim.laws import NEWS_MS_MAX, Broken
 from sgnus.sim.peer import Peer
 from sgnus.sim.setting import Setting
+from sgnus.wire.codec import decode
 
 
 def test_a_lease_of_what_is_held_for_long_breaks_a_law_although_the_host_never_heard_of_it() -> None:
@@ -75,6 +78,21 @@ def test_a_second_vote_in_an_epoch_breaks_a_law_unless_it_is_for_the_same_candid
     give("p02", 3)
     with pytest.raises(Broken, match="law 'word'"):
         give("p02", 2)
+
+
+def test_a_word_that_was_taken_back_and_stays_in_a_room_breaks_a_law_once_the_new_one_is_heard() -> None:
+    grid, host, _lease = host_and_a_lease_of_what_is_held()
+    core, laws, publisher = host.core, grid.steps.laws, grid.publisher
+    assert core is not None and core.room is not None
+    book = core.room.book
+    assert grid.run(grid.agenda.now_ms + 2_000, lambda: book.delivered() > 0)
+    (first, *_others) = book.held_envelopes()
+    again = publisher.pen.sign(SignedKind.HELD, replace(decode(Held, first.payload), turn=1))
+    heard = PeerSaid(publisher.name, HeldNotice(held=(again,)))
+    with pytest.raises(Broken, match="law 'recall'"):
+        laws.after(host, core, heard)
+    core.handle(heard, host.clock.says(grid.agenda.now_ms))
+    laws.after(host, core, heard)
 
 
 def test_another_host_in_the_same_epoch_of_a_room_breaks_a_law_and_in_the_next_one_does_not() -> None:

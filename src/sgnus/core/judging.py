@@ -28,7 +28,7 @@ from sgnus.messages.limits import (
     ROUNDS_PER_MICROJOB_MAX,
     STRANGERS_WAIT_MS,
 )
-from sgnus.messages.v1.types import CloseReason, Held, RoomClosed, SignedEnvelope, SignedKind
+from sgnus.messages.v1.types import CloseReason, Held, Proposal, RoomClosed, SignedEnvelope, SignedKind
 
 
 def propose(own: Publication, envelope: SignedEnvelope, now_ms: int) -> None:
@@ -39,8 +39,7 @@ def propose(own: Publication, envelope: SignedEnvelope, now_ms: int) -> None:
     checked = sealing.read(own.pen, terms, envelope)
     proposal = checked.proposal
     shelf = own.shelf(proposal.microjob)
-    held = [shelf.held[number].payload for number in sorted(shelf.held)]
-    if shelf.taken or held != [one.payload for one in proposal.held]:
+    if shelf.taken or not _holds(shelf, proposal):
         return
     instance = InstanceId(proposal.instance)
     if instance in own.court.rounds or _is_early(shelf, checked, terms.policy.min_members, now_ms):
@@ -50,6 +49,12 @@ def propose(own: Publication, envelope: SignedEnvelope, now_ms: int) -> None:
     beacon = Beacon(docket, proposal.microjob, now_ms, own.court.spoken.get(instance))
     own.court.rounds[instance] = Arbitration(beacon, shelf.openings)
     own.tell(f"{_room(proposal.microjob, instance)}: {checked.proposer[-6:]} proposes to verify it")
+
+
+def _holds(shelf: Shelf, proposal: Proposal) -> bool:
+    """Whether what is to be sealed is what we hold: all of it, and nothing that we took back."""
+    held = [shelf.held[number].payload for number in sorted(shelf.held)]
+    return held == [one.payload for one in proposal.held]
 
 
 def _is_early(shelf: Shelf, checked: Sealing, members_min: int, now_ms: int) -> bool:
@@ -81,8 +86,14 @@ def _make_room(own: Publication, microjob: int) -> None:
 
 
 def hear(own: Publication, instance: InstanceId, envelope: SignedEnvelope, now_ms: int) -> None:
-    """A signed word of a round of ours. Faults: PeerFault."""
+    """A signed word of a round of ours. Whoever began it over what we hold must not end it over what we took back: other
+    proposals count as little later as at the beginning. Faults: PeerFault.
+    """
     arbitration = own.court.rounds[instance]
+    if envelope.kind is SignedKind.PROPOSAL:
+        proposal = own.pen.open(envelope, SignedKind.PROPOSAL, Proposal)
+        if not _holds(own.shelf(arbitration.microjob), proposal):
+            return
     try:
         arbiter.hear(arbitration, envelope, now_ms)
     finally:

@@ -8,6 +8,7 @@ from typing import Final
 
 from sgnus.core import effects as fx
 from sgnus.core import inputs as ins
+from sgnus.core.node import NodeCore
 from sgnus.core.room import Phase
 from sgnus.messages.ids import BlockId, InstanceId, PeerId
 from sgnus.messages.limits import ROOM_MEMBERS_MAX
@@ -21,6 +22,7 @@ from sgnus.messages.v1.types import (
     SignedEnvelope,
     Verify,
 )
+from sgnus.sim.courts import older_word, other_results
 from sgnus.sim.honesty import Honesty, right, root_of
 from sgnus.sim.peer import Peer
 from sgnus.sim.setting import Setting
@@ -42,6 +44,8 @@ LAWS: Final = {
     "word": "Nobody honest gives two words where one may be: a vote in an epoch, a seal in an attempt, and none after the one "
     "reveal of a round; the one output of its beacon.",
     "host": "In the eyes of an honest member an epoch of its room has one host.",
+    "court": "The publisher follows no round over other results than it holds.",
+    "recall": "Who has the publisher's notice of a new result keeps no word in its room's records that was taken back.",
     "justice": "Nobody is accused but who signed a falsehood.",
     "repetition": "A host never leases what it knows to be held.",
     "news": "A host never leases what its publisher holds for long, if the two were in touch all the time.",
@@ -102,6 +106,9 @@ class Laws:
         found = self.words.other_host(peer.name, None if room is None else room.roster)
         if found:
             raise Broken("host", found)
+        found = other_results(core) if core is not None and core.publications else ""
+        if found:
+            raise Broken("court", found)
         if core is None or core.room is None or core.room.phase is Phase.CLOSED:
             return
         seat = core.room.seat
@@ -113,6 +120,17 @@ class Laws:
             )  # And not void, or forged.
             if is_true and (held.job, held.microjob) == (seat.job, seat.microjob):
                 self.known.setdefault(peer.name, {})[seat.instance, held.sub_block] = seat.microjob
+
+    def after(self, peer: Peer, core: NodeCore, given: ins.Input) -> None:
+        """An honest peer's core took a step. A word of a later turn says that the one before was false. Whose result it is may
+        have it a moment earlier, as an answer to its delivery: the notice follows, and is for all rooms.
+        """
+        if not isinstance(given, ins.PeerSaid) or not isinstance(given.message, HeldNotice):
+            return
+        for envelope in given.message.held:
+            found = older_word(core, envelope) if given.peer == envelope.author else ""
+            if found:
+                raise Broken("recall", f"{peer.name} {found}")
 
     def effect(self, peer: Peer, effect: fx.Effect, now_ms: int) -> None:
         """One effect of one step of an honest peer, before it is performed."""

@@ -109,6 +109,7 @@ class Steps:
             return
         self.laws.before(peer, given)
         effects = self._handle(process.core, given, now_ms)
+        self.laws.after(peer, process.core, given)
         self.story.note(self._agenda.now_ms, peer.name, type(given).__name__, len(effects))
         if self._trace:
             self.story.tell(self._agenda.now_ms, peer.name, f"<- {_short(given)}")
