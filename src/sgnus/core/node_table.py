@@ -220,8 +220,9 @@ def _refused(node: NodeCore, given: ins.PeersRefused, _now_ms: int) -> None:
 
 
 def _neighbours(node: NodeCore, given: ins.NeighboursChanged, _now_ms: int) -> None:
-    for peer in set(given.peers) - set(node.search.neighbours):
-        node.search.absent.pop(peer, None)
+    for peer in given.peers:
+        if peer not in node.search.neighbours:
+            node.search.absent.pop(peer, None)
     node.search.neighbours = given.peers
 
 

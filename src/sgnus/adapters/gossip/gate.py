@@ -8,7 +8,6 @@ Who exceeds its budget has that noted as an overrun: honest neighbours send on l
 from __future__ import annotations
 
 import time
-from collections import OrderedDict
 from collections.abc import Container
 from typing import Any, Final
 
@@ -18,6 +17,7 @@ from libp2p.pubsub.pb import rpc_pb2
 from sgnus.adapters.gossip.budget import NeighbourAllowance, NeighbourBudget
 from sgnus.adapters.gossip.seen import SeenMessages
 from sgnus.adapters.overruns import Overruns
+from sgnus.adapters.remembered import Remembered
 from sgnus.adapters.tokens import TokenBucket
 from sgnus.crypto.identity import key_of_multihash, verify_key
 from sgnus.messages.ids import PeerId
@@ -47,13 +47,18 @@ class MessageGate:
         self._overruns = overruns
         self._own_id = own_id.to_bytes()
         self._topics = topics
-        self._allowance = allowance
-        self._budgets: OrderedDict[ID, NeighbourBudget] = OrderedDict()
-        self._authored: OrderedDict[tuple[bytes, bytes], TokenBucket] = OrderedDict()
+        self._budgets = Remembered[ID, NeighbourBudget](
+            GOSSIP_BUDGETS_MAX, lambda _: NeighbourBudget(allowance, _now_ms())
+        )
+        self._authored = Remembered[tuple[ID, bytes], TokenBucket](
+            GOSSIP_AUTHORED_BUDGETS_MAX,
+            lambda _: TokenBucket(allowance.authored_per_s, allowance.authored_burst, _now_ms()),
+        )
+        """Of each author by each way: who brings again what it said long ago spends nothing of what others bring."""
 
     def allows_frame(self, neighbour: ID, frame_bytes: int) -> bool:
         """Charge a frame to the neighbour that sent it."""
-        return self._noted(neighbour, self._budget(neighbour).allows_frame(frame_bytes, _now_ms()))
+        return self._noted(neighbour, self._budgets.of(neighbour).allows_frame(frame_bytes, _now_ms()))
 
     def note(self, message: Any) -> None:
         """From now on this message is a duplicate."""
@@ -65,7 +70,7 @@ class MessageGate:
             return "dropped_oversize"
         if len(message.topicIDs) != 1 or len(message.seqno) != _SEQUENCE_BYTES:
             return "dropped_malformed"
-        if not self._noted(neighbour, self._budget(neighbour).allows_message(_now_ms())):
+        if not self._noted(neighbour, self._budgets.of(neighbour).allows_message(_now_ms())):
             return OVER_BUDGET
         if message.topicIDs[0] not in self._topics:
             return "dropped_unsubscribed"
@@ -74,10 +79,10 @@ class MessageGate:
         if self.seen.has(message_id(message)):
             return "duplicates"
         if not has_valid_signature(message):
-            self._budget(neighbour).charge(GOSSIP_FORGERY_MESSAGES, _now_ms())
+            self._budgets.of(neighbour).charge(GOSSIP_FORGERY_MESSAGES, _now_ms())
             return "dropped_bad_signature"
         is_own, now_ms = message.from_id == neighbour.to_bytes(), _now_ms()
-        if self._authored_by(neighbour, message.from_id).take(1, now_ms):
+        if self._authored.of((neighbour, message.from_id)).take(1, now_ms):
             return None
         self.note(message)  # Others bring it, too; its signature need not be checked again.
         return OVER_AUTHORED if self._noted(neighbour, not is_own) else OVER_BUDGET
@@ -86,25 +91,6 @@ class MessageGate:
         if not is_allowed:
             self._overruns.note(PeerId(neighbour.to_base58()))
         return is_allowed
-
-    def _budget(self, neighbour: ID) -> NeighbourBudget:
-        if neighbour not in self._budgets:
-            self._budgets[neighbour] = NeighbourBudget(self._allowance, _now_ms())
-            while len(self._budgets) > GOSSIP_BUDGETS_MAX:
-                self._budgets.popitem(last=False)
-        self._budgets.move_to_end(neighbour)
-        return self._budgets[neighbour]
-
-    def _authored_by(self, neighbour: ID, author: bytes) -> TokenBucket:
-        """Of each author by each way: who brings again what it said long ago spends nothing of what others bring."""
-        key = (neighbour.to_bytes(), author)
-        if key not in self._authored:
-            allowed = self._allowance
-            self._authored[key] = TokenBucket(allowed.authored_per_s, allowed.authored_burst, _now_ms())
-            if len(self._authored) > GOSSIP_AUTHORED_BUDGETS_MAX:
-                self._authored.popitem(last=False)
-        self._authored.move_to_end(key)
-        return self._authored[key]
 
 
 def message_id(message: Any) -> bytes:

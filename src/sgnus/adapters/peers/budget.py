@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
 from sgnus.adapters.overruns import Overruns, monotonic_ms
+from sgnus.adapters.remembered import Remembered
 from sgnus.adapters.tokens import TokenBucket
 from sgnus.messages.ids import PeerId
 from sgnus.messages.limits import (
@@ -29,26 +29,35 @@ _BUCKETS_MAX: Final = 16 * PEERS_ADMITTED_MAX
 _REFUSED: Final = "refused"
 
 
+@dataclass(slots=True)
+class _Left:
+    """Bytes that a peer may still read, as of a moment of the loop's clock; below 0 if it owes some."""
+
+    size: int
+    at_us: int
+
+
 class ReadBudget:
-    """One bucket a peer, the least recently used forgotten first. Who empties it waits."""
+    """What each peer reads. Who empties its bucket waits."""
 
     def __init__(self, bytes_per_s: int = READ_BYTES_PER_S, burst_bytes: int = READ_BURST_BYTES) -> None:
         self._rate = bytes_per_s
         self._burst = burst_bytes
-        self._left: OrderedDict[PeerId, tuple[int, int]] = OrderedDict()
+        self._left = Remembered[PeerId, _Left](
+            2 * PEERS_ADMITTED_MAX, lambda _: _Left(burst_bytes, _now_us())
+        )
 
     async def spend(self, peer: PeerId, size: int) -> None:
         """Take `size` bytes; when the bucket is empty, wait until it would be full enough."""
-        loop = asyncio.get_running_loop()
-        now_us = int(loop.time() * 1_000_000)
-        left, at_us = self._left.get(peer, (self._burst, now_us))
-        left = min(self._burst, left + (now_us - at_us) * self._rate // 1_000_000) - size
-        self._left[peer] = (left, now_us)
-        self._left.move_to_end(peer)
-        if len(self._left) > 2 * PEERS_ADMITTED_MAX:
-            self._left.popitem(last=False)
-        if left < 0:
-            await asyncio.sleep(-left / self._rate)
+        left, now_us = self._left.of(peer), _now_us()
+        left.size = min(self._burst, left.size + (now_us - left.at_us) * self._rate // 1_000_000) - size
+        left.at_us = now_us
+        if left.size < 0:
+            await asyncio.sleep(-left.size / self._rate)
+
+
+def _now_us() -> int:
+    return int(asyncio.get_running_loop().time() * 1_000_000)
 
 
 class CallBudget:
@@ -61,14 +70,14 @@ class CallBudget:
     def __init__(self, overruns: Overruns, clock_ms: Callable[[], int] = monotonic_ms) -> None:
         self._overruns = overruns
         self._clock_ms = clock_ms
-        self._buckets: OrderedDict[tuple[PeerId, str], TokenBucket] = OrderedDict()
+        self._buckets = Remembered[tuple[PeerId, str], TokenBucket](_BUCKETS_MAX, self._bucket)
 
     def allows(self, peer: PeerId, method: str) -> bool:
         """Charge a call. False, and an overrun, if it is one too many, or follows too many that were refused."""
         now_ms = self._clock_ms()
-        is_allowed = self._bucket(peer, _REFUSED, now_ms).has(1, now_ms)
+        is_allowed = self._buckets.of((peer, _REFUSED)).has(1, now_ms)
         if is_allowed and method in PEER_CALLS_PER_S:
-            is_allowed = self._bucket(peer, method, now_ms).take(1, now_ms)
+            is_allowed = self._buckets.of((peer, method)).take(1, now_ms)
         if not is_allowed:
             self._overruns.note(peer)
         return is_allowed
@@ -76,18 +85,12 @@ class CallBudget:
     def refused(self, peer: PeerId) -> None:
         """A call of `peer` was refused."""
         now_ms = self._clock_ms()
-        if not self._bucket(peer, _REFUSED, now_ms).take(1, now_ms):
+        if not self._buckets.of((peer, _REFUSED)).take(1, now_ms):
             self._overruns.note(peer)
 
-    def _bucket(self, peer: PeerId, method: str, now_ms: int) -> TokenBucket:
-        key = peer, method
-        if key not in self._buckets:
-            rate = PEER_CALLS_PER_S.get(method, REFUSED_CALLS_PER_S)
-            self._buckets[key] = TokenBucket(rate, PEER_CALLS_BURST.get(method, REFUSED_CALLS_BURST), now_ms)
-            if len(self._buckets) > _BUCKETS_MAX:
-                self._buckets.popitem(last=False)
-        self._buckets.move_to_end(key)
-        return self._buckets[key]
+    def _bucket(self, key: tuple[PeerId, str]) -> TokenBucket:
+        rate = PEER_CALLS_PER_S.get(key[1], REFUSED_CALLS_PER_S)
+        return TokenBucket(rate, PEER_CALLS_BURST.get(key[1], REFUSED_CALLS_BURST), self._clock_ms())
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,25 +115,22 @@ class StreamBudget:
         self._overruns = overruns
         self._allowance = allowance or StreamAllowance()
         self._clock_ms = clock_ms
-        self._buckets: OrderedDict[PeerId, tuple[TokenBucket, TokenBucket]] = OrderedDict()
+        self._buckets = Remembered[PeerId, tuple[TokenBucket, TokenBucket]](
+            2 * PEERS_ADMITTED_MAX, self._counted_and_sized
+        )
 
     def owe(self, peer: PeerId, messages: int, size: int) -> int:
         """Charge a frame; how many ms to wait before the next one is read. More than none is an overrun."""
         now_ms = self._clock_ms()
-        counted, sized = self._of(peer, now_ms)
+        counted, sized = self._buckets.of(peer)
         wait_ms = max(counted.owe(messages, now_ms), sized.owe(size, now_ms))
         if wait_ms:
             self._overruns.note(peer)
         return wait_ms
 
-    def _of(self, peer: PeerId, now_ms: int) -> tuple[TokenBucket, TokenBucket]:
-        if peer not in self._buckets:
-            allowed = self._allowance
-            self._buckets[peer] = (
-                TokenBucket(allowed.messages_per_s, allowed.messages_burst, now_ms),
-                TokenBucket(allowed.bytes_per_s, allowed.bytes_burst, now_ms),
-            )
-            if len(self._buckets) > 2 * PEERS_ADMITTED_MAX:
-                self._buckets.popitem(last=False)
-        self._buckets.move_to_end(peer)
-        return self._buckets[peer]
+    def _counted_and_sized(self, _: PeerId) -> tuple[TokenBucket, TokenBucket]:
+        allowed, now_ms = self._allowance, self._clock_ms()
+        return (
+            TokenBucket(allowed.messages_per_s, allowed.messages_burst, now_ms),
+            TokenBucket(allowed.bytes_per_s, allowed.bytes_burst, now_ms),
+        )
