@@ -20,7 +20,7 @@ from sgnus.core.inputs import (
 from sgnus.core.node import NodeCore
 from sgnus.core.room import Phase
 from sgnus.messages.ids import PeerId
-from sgnus.messages.limits import ABSENT_MS, SILENCE_MS_MAX, STRANDED_MS
+from sgnus.messages.limits import SILENCE_MS_MAX, STRANDED_MS, UNSERVED_MS
 from sgnus.messages.v1.types import PublisherView, RoomClosed
 from sgnus.sim.pens import CheapPen, address_of
 from tests.core.seats import JOB, PUBLISHER, room
@@ -84,9 +84,14 @@ def test_nobody_goes_before_the_publisher_had_time_to_come() -> None:
     made = node(ABSENT)
     pass_time(made, 0, 3_000)
     assert made.room is not None
-    made.handle(JobChanged(REAL), 3_000)
-    pass_time(made, 3_000, made.room.seat.joined_ms + STRANDED_MS - 500)
+    founded_ms = made.room.seat.joined_ms
+    made = node(ABSENT)
+    pass_time(made, 0, founded_ms)
+    made.handle(JobChanged(REAL), founded_ms)
+    pass_time(made, founded_ms, founded_ms + STRANDED_MS - 1)
     assert seat(made) == ABSENT.job
+    pass_time(made, founded_ms + STRANDED_MS, founded_ms + 2 * STRANDED_MS)
+    assert seat(made) == REAL.job
 
 
 def test_who_waits_for_a_publisher_that_is_there_and_silent_goes_where_work_is() -> None:
@@ -115,9 +120,9 @@ def test_nobody_sits_down_again_for_who_left_it_alone_until_it_is_back_or_time_h
     assert not seat(made)
     if back is not None:
         made.handle(back, 6 * STRANDED_MS)
-    pass_time(made, 6 * STRANDED_MS, 9 * STRANDED_MS)
+    pass_time(made, 6 * STRANDED_MS, 8 * STRANDED_MS)
     assert bool(seat(made)) == (back is not None)
-    pass_time(made, 9 * STRANDED_MS, 2 * ABSENT_MS)
+    pass_time(made, 8 * STRANDED_MS, 3 * STRANDED_MS + UNSERVED_MS)
     assert seat(made) in (JOB, another.job)
 
 
@@ -136,13 +141,16 @@ def test_a_room_of_two_whose_publisher_is_lost_ends_for_both_and_not_if_it_comes
     for comes_back in (True, False):
         made = node(ABSENT, REAL)
         made.room = room(ME, ME, "b")
+        made.room.hosting.has_view = True
         made.room.work.running.append(0)
         made.room.pulse.note_heard(PeerId("b"), STRANDED_MS)
         made.handle(PeerLost(PUBLISHER), 1_000)
         if comes_back:
             made.handle(PeerConnected(PUBLISHER), 2_000)
             made.handle(PeerSaid(PUBLISHER, VIEW), 2_000)
-        effects = pass_time(made, 2_000, 1_000 + STRANDED_MS + 500)
+        pass_time(made, 2_000, 1_000 + STRANDED_MS - 1)
+        assert seat(made) == JOB
+        effects = pass_time(made, STRANDED_MS, 1_000 + STRANDED_MS + 500)
         ends = [
             one.peers for one in effects if isinstance(one, fx.Send) and isinstance(one.message, RoomClosed)
         ]

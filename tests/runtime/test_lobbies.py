@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from sgnus.messages.ids import BlockId, PeerId
-from sgnus.runtime.intakes import EntryBudget
+from sgnus.messages.limits import COMPARED_REST_S_MAX, COMPARED_WHILE_BUSY
+from sgnus.runtime.intakes import Comparisons, EntryBudget
 from sgnus.runtime.lobbies import Lobbies
 
 ME, NEAR, OTHER = PeerId("me"), PeerId("near"), PeerId("other")
@@ -59,6 +62,15 @@ def test_of_publishers_that_are_all_near_the_one_with_the_most_jobs_gives_way() 
     places = [found.enter(job(200 + number), OTHER, ()) for number in range(PLACES)]
     assert [is_in for is_in, _ in places] == [True] * 4 + [False] * 4
     assert [left for _, left in places[:4]] == [job(7), job(6), job(5), job(4)]
+
+
+def test_who_has_a_job_to_work_on_rests_after_what_a_comparison_brought() -> None:
+    comparisons = Comparisons()
+    assert comparisons.rest_s(NEAR, 100, 0.1) == 0
+    comparisons.is_busy = lambda: True
+    assert comparisons.rest_s(NEAR, 100, 0.1) == pytest.approx(0.1 / COMPARED_WHILE_BUSY - 0.1)
+    assert comparisons.rest_s(NEAR, 100, 60.0) == COMPARED_REST_S_MAX
+    assert comparisons.rest_s(NEAR, 0, 0.1) == 0, "they were known"
 
 
 def test_a_neighbour_brings_a_bounded_number_of_new_entries_and_costs_no_other_its_own() -> None:

@@ -196,7 +196,8 @@ def _claim_if_elected(room: Room, now_ms: int) -> None:
     told = (*room.audience(), failed)
     room.phase = Phase.HOST
     paused_ms = None if room.is_publisher_here else now_ms
-    room.hosting = Hosting(grace_ms=now_ms + TAKEOVER_GRACE_MS, paused_ms=paused_ms)
+    grace_ms = now_ms + TAKEOVER_GRACE_MS
+    room.hosting = Hosting(grace_ms=grace_ms, silent_ms=grace_ms, paused_ms=paused_ms)
     room.adopt(first, now_ms)
     room.tell(f"hosts in epoch {first.epoch}")
     room.say(claim, dict.fromkeys(told))

@@ -57,6 +57,7 @@ def sit(node: NodeCore, lobby: Lobby, roster: Roster, now_ms: int, *, by_app: bo
     room = Room(seat, roster, LeaseBoard(RecordBook(count), Pace(facts.deadline_ms)))
     here = facts.publisher == node.pen.peer or facts.publisher in node.links.connected
     room.is_publisher_here = here
+    room.hosting.silent_ms = now_ms
     room.board.banned = node.own.bans(facts)
     room.ballot.voted = node.own.votes.of(roster.instance)
     room.hosting.door.standing = node.own.standing

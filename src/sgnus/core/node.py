@@ -61,8 +61,8 @@ class Own:
 @dataclass(slots=True)
 class Search:
     """The search for a seat: what was asked for, when to look again, who else may be looking, which apps want us to host.
-    `full`: how many rooms in a row were full when we asked; `ask_ms`: when the next may be asked. `absent`: publishers that left
-    a room of ours alone, and until when we take no seat in their jobs.
+    `full`: how many rooms in a row were full when we asked; `ask_ms`: when the next may be asked. `unserved`: publishers that
+    left a room of ours alone, and until when we take no seat in their jobs.
     """
 
     neighbours: tuple[PeerId, ...]
@@ -71,7 +71,7 @@ class Search:
     full: int = 0
     ask_ms: int = 0
     claims: list[AppClaim] = field(default_factory=list)
-    absent: dict[PeerId, int] = field(default_factory=dict)
+    unserved: dict[PeerId, int] = field(default_factory=dict)
 
 
 @dataclass(slots=True)

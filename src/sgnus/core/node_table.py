@@ -135,7 +135,7 @@ def _publication_of(node: NodeCore, message: object) -> Publication | None:
 def _connected(node: NodeCore, given: ins.PeerConnected, now_ms: int) -> None:
     if given.peer not in node.links.connected:
         node.links.connected.append(given.peer)
-    node.search.absent.pop(given.peer, None)
+    node.search.unserved.pop(given.peer, None)
     node.outbox.publisher_is_here(given.peer, now_ms)
     node.to_room(given.peer, given, now_ms)
     rounds.connected(node, given.peer)
@@ -222,7 +222,7 @@ def _refused(node: NodeCore, given: ins.PeersRefused, _now_ms: int) -> None:
 def _neighbours(node: NodeCore, given: ins.NeighboursChanged, _now_ms: int) -> None:
     for peer in given.peers:
         if peer not in node.search.neighbours:
-            node.search.absent.pop(peer, None)
+            node.search.unserved.pop(peer, None)
     node.search.neighbours = given.peers
 
 

@@ -95,11 +95,12 @@ class Voice:
 
 @dataclass(slots=True)
 class Hosting:
-    """What only the host needs: who may come in, announcements, the publisher's view."""
+    """What only the host needs: who may come in, announcements, the publisher's view, or since when it has said nothing."""
 
     door: Door = field(default_factory=Door)
     voice: Voice = field(default_factory=Voice)
     has_view: bool = False
+    silent_ms: int = 0
     preferred: str = ""
     grace_ms: int = 0
     paused_ms: int | None = None

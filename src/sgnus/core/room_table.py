@@ -53,6 +53,7 @@ def _view_as_host(room: Room, sender: PeerId, view: PublisherView, now_ms: int) 
 def _connected(room: Room, peer: PeerId, _said: PeerConnected, now_ms: int) -> None:
     if peer == room.seat.publisher:
         room.is_publisher_here = True
+        room.hosting.silent_ms = now_ms
         if room.phase is HOST:
             room.say(OnPeerListChanged(list=room.roster.envelope), (peer,))
             leasing.pause_or_resume(room, now_ms)
@@ -64,7 +65,7 @@ def _lost(room: Room, peer: PeerId, _said: PeerLost, now_ms: int) -> None:
     room.pulse.note_broken(peer, now_ms)
     if peer == room.seat.publisher and peer != room.seat.me:
         room.is_publisher_here = False
-        room.hosting.has_view = False
+        room.hosting.has_view, room.hosting.silent_ms = False, now_ms
         if room.phase is HOST:
             leasing.pause_or_resume(room, now_ms)
 

@@ -16,13 +16,13 @@ from sgnus.core.room import Phase, Room
 from sgnus.messages.errors import PeerFault
 from sgnus.messages.ids import InstanceId, PeerId
 from sgnus.messages.limits import (
-    ABSENT_MAX,
-    ABSENT_MS,
     IDLE_SEAT_MS,
     LOBBY_LISTEN_MS,
     REFUSED_DOUBLINGS_MAX,
     SEEK_MS,
     STRANDED_MS,
+    UNSERVED_MAX,
+    UNSERVED_MS,
 )
 from sgnus.messages.v1.types import (
     CloseReason,
@@ -56,9 +56,7 @@ def is_seeking(node: NodeCore) -> bool:
     if node.room is None:
         return bool(node.jobs)
     room = node.room
-    return bool(node.jobs) and (
-        _is_idle_seat(node, room) or _waits_for_others(node, room) or _alone_since_ms(room) is not None
-    )
+    return bool(node.jobs) and (_is_idle_seat(node, room) or _waits_for_others(node, room) or _is_alone(room))
 
 
 def _waits_for_others(node: NodeCore, room: Room) -> bool:
@@ -87,24 +85,17 @@ def _join_others(node: NodeCore, room: Room, now_ms: int) -> None:
         asking.ask(node, lobby, rooms[0], now_ms)
 
 
-def _alone_since_ms(room: Room) -> int | None:
-    """Since when the publisher has left us, who host a room in which not all is done: it is away, or is here and never said a
-    word of this room, as whoever signs jobs that it cannot serve.
-    """
-    hosting = room.hosting
-    if room.phase is not Phase.HOST or room.seat.by_app or room.book.is_complete():
-        return None
-    if hosting.paused_ms is not None:
-        return hosting.paused_ms
-    return None if hosting.has_view else max(room.seat.joined_ms, hosting.grace_ms)
+def _is_alone(room: Room) -> bool:
+    """We host a room in which not all is done, and the publisher is away, or is here and says nothing of it."""
+    is_ours = room.phase is Phase.HOST and not room.seat.by_app
+    return is_ours and not room.hosting.has_view and not room.book.is_complete()
 
 
 def _is_stranded(node: NodeCore, room: Room, now_ms: int) -> bool:
     """The publisher has left us alone for long, while there is work of one that is in touch. Our members wait with
     us, and are free once we end the room: what is done is held, and whoever comes to the job later goes on from there.
     """
-    alone_ms = _alone_since_ms(room)
-    if alone_ms is None or now_ms - alone_ms < STRANDED_MS:
+    if not _is_alone(room) or now_ms - room.hosting.silent_ms < STRANDED_MS:
         return False
     others = [
         lobby
@@ -118,11 +109,11 @@ def _go_elsewhere(node: NodeCore, room: Room, now_ms: int) -> None:
     """End a room whose publisher left us alone. We take no seat in its jobs for a while, unless it comes back: we would wait for
     it again, and those whom we could help for us.
     """
-    absent = node.search.absent
-    absent.pop(room.seat.publisher, None)
-    absent[room.seat.publisher] = now_ms + ABSENT_MS
-    while len(absent) > ABSENT_MAX:
-        del absent[next(iter(absent))]
+    unserved = node.search.unserved
+    unserved.pop(room.seat.publisher, None)
+    unserved[room.seat.publisher] = now_ms + UNSERVED_MS
+    while len(unserved) > UNSERVED_MAX:
+        del unserved[next(iter(unserved))]
     moving.leave(node, CloseReason.EXPIRED, now_ms)
     node.room = None
 
@@ -191,7 +182,7 @@ def _wanted(node: NodeCore, now_ms: int) -> list[Lobby]:
         and not lobby.facts.paused
         and not lobby.facts.processor.startswith("app:")
         and not is_barred(node, lobby)
-        and node.search.absent.get(lobby.facts.publisher, 0) <= now_ms
+        and node.search.unserved.get(lobby.facts.publisher, 0) <= now_ms
     ]
     return sorted(
         lobbies,

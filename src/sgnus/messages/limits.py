@@ -148,9 +148,9 @@ REFUSED_DOUBLINGS_MAX: Final = 3
 LOTS_MAX: Final = 10
 ROOM_ENTRY_LIFE_MS: Final = 120_000
 IDLE_SEAT_MS: Final = 1_000
-STRANDED_MS: Final = 3_000
-ABSENT_MS: Final = 60_000
-ABSENT_MAX: Final = 64
+STRANDED_MS: Final = 1_500
+UNSERVED_MS: Final = 20_000
+UNSERVED_MAX: Final = 64
 AXES_MAX: Final = 8
 STREAM_BYTES_MAX: Final = 2**63 - 1
 CHUNK_BYTES_MAX: Final = 64 * 1024 * 1024
@@ -214,18 +214,28 @@ PEER_CALLS_BURST: Final[Mapping[str, int]] = {
 }
 REFUSED_CALLS_PER_S: Final = 20
 REFUSED_CALLS_BURST: Final = 200
+# Who is over a budget of calls waits so long for its refusal; of all calls that may be open at once, a few.
+REFUSALS_HELD_MS: Final = 500
+REFUSALS_HELD_MAX: Final = 128
 SUB_BLOCK_CALLS_MAX: Final = 32
 SUB_BLOCK_CALLS_COUNTED_MAX: Final = 65_536
 # A room hears three messages a sub-block, all but a third of them from one peer; 1,700 tiny sub-blocks a second are the most
 # that were ever measured.
 STREAM_MESSAGES_PER_S: Final = 8_000
 STREAM_MESSAGES_BURST: Final = 16_000
+# What others count as: lists, votes and heartbeats come some times a second; who has nothing to do asks every second or two.
+UNUSUAL_MESSAGES: Final = 10
+LEASE_REQUEST_MESSAGES: Final = 100
+MALFORMED_MESSAGES: Final = 100
 STREAM_BYTES_PER_S: Final = 8 * 1024 * 1024
 STREAM_BYTES_BURST: Final = 32 * 1024 * 1024
 GOSSIPED_ENTRIES_PER_S: Final = 50
 GOSSIPED_ENTRIES_BURST: Final = 300
 COMPARED_ENTRIES_PER_S: Final = 500
 COMPARED_ENTRIES_BURST: Final = 20_000
+# Who has a job under way spends so much of its time on what comparisons bring.
+COMPARED_WHILE_BUSY: Final = 0.1
+COMPARED_REST_S_MAX: Final = 5.0
 NEW_JOBS_PER_S: Final = 10
 NEW_JOBS_BURST: Final = 50
 NEW_JOBS_WAIT_MS_MAX: Final = 30_000

@@ -14,10 +14,9 @@ from sgnus.crypto.identity import Identity
 from sgnus.messages.errors import PeerFault, WorldFault
 from sgnus.messages.fields import Message
 from sgnus.messages.ids import BlockId, NetworkId, PeerId
-from sgnus.messages.limits import COMPARED_ENTRIES_BURST, COMPARED_ENTRIES_PER_S
 from sgnus.messages.v1.types import EntryKind, ReconcileStep
 from sgnus.ports import Store
-from sgnus.runtime.intakes import EntryBudget
+from sgnus.runtime.intakes import Comparisons
 from sgnus.runtime.outbox import Outbox
 from sgnus.runtime.reconciling import Exchange, Reconciled, Send
 from sgnus.runtime.shelves import Admits, Shelves
@@ -84,7 +83,7 @@ class Database:
         self._outbox = Outbox(publish, clock_ms)
         self._submissions = Submissions(identity, network, store, self._shelves, clock_ms)
         self._vetting = Vetting(network)
-        self._compared = EntryBudget(COMPARED_ENTRIES_PER_S, COMPARED_ENTRIES_BURST)
+        self.comparisons = Comparisons()
         self._sweeper: asyncio.Task[None] | None = None
         self._counts = dict.fromkeys(
             ("accepted", "known", "orphans", "refused", "reconciled", "reconcile_faults", "failed_sweeps"), 0
@@ -201,9 +200,11 @@ class Database:
         self, incoming: AsyncIterator[ReconcileStep], send: Send, neighbour: PeerId, *, is_initiator: bool
     ) -> Reconciled:
         async def admit(entries: Sequence[bytes]) -> None:
+            loop = asyncio.get_running_loop()
+            begun_s = loop.time()
             taken = await self.receive(entries, neighbour)
-            wait_ms = self._compared.owe(neighbour, len(entries) - taken.known)
-            await asyncio.sleep(wait_ms / 1000)
+            spent_s = loop.time() - begun_s
+            await asyncio.sleep(self.comparisons.rest_s(neighbour, len(entries) - taken.known, spent_s))
 
         floor = expiry_floor(self._settings.clock_ms()).to_bytes(8, "big") + bytes(32)
         session = Session(self._shelves.index.snapshot(), floor)

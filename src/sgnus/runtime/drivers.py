@@ -22,6 +22,8 @@ class Drivers:
     pool: ProcessorPool | None
     counters: Mapping[str, Callable[[], Mapping[str, int]]] = field(default_factory=dict)
     """What the drivers of the network count, by driver: name -> count, of fixed names."""
+    charge: Callable[[PeerId, int], object] = lambda _peer, _messages: None
+    """A message on the stream of a pair counts as so many more."""
 
     def is_near(self, peer: PeerId) -> bool:
         """Whether it is in touch with us."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -14,12 +15,22 @@ from sgnus.core import inputs as ins
 from sgnus.core.pen import Pen
 from sgnus.messages.errors import PeerFault
 from sgnus.messages.ids import BlockId, PeerId
-from sgnus.messages.limits import GOSSIPED_ENTRIES_BURST, GOSSIPED_ENTRIES_PER_S
+from sgnus.messages.limits import (
+    GOSSIPED_ENTRIES_BURST,
+    GOSSIPED_ENTRIES_PER_S,
+    LEASE_REQUEST_MESSAGES,
+    MALFORMED_MESSAGES,
+    UNUSUAL_MESSAGES,
+)
 from sgnus.messages.topics import ADDRESS_TOPIC, DATABASE_TOPIC, lobby_topic, room_topic
 from sgnus.messages.v1.types import (
     EntryBatch,
     GossipMessage,
+    HeldNotice,
     JoinRequest,
+    LeaseRequest,
+    OnProcessed,
+    OnSubBlockProcessingStarted,
     PeerMessage,
     RoomAnnouncement,
     SignedEnvelope,
@@ -49,6 +60,13 @@ if TYPE_CHECKING:
 
 LOG: Final = logging.getLogger("sgnus.hearing")
 ENTRIES_AT_ONCE_MAX: Final = 64
+COSTS: Final[Mapping[type, int]] = {
+    OnSubBlockProcessingStarted: 1,
+    OnProcessed: 1,
+    HeldNotice: 1,
+    LeaseRequest: LEASE_REQUEST_MESSAGES,
+}
+"""What a message on the stream of a pair counts as. As many come as there are sub-blocks only of those that tell of one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,11 +182,14 @@ class Hearing:
     def peer_event(self, event: PeerEvent) -> bool:
         """The peer adapter's door."""
         if isinstance(event, PeerSent):
+            charge = self._feeds.drivers.charge
             try:
                 message = decode(PeerMessage, event.payload).body
             except PeerFault as fault:
+                charge(event.peer, MALFORMED_MESSAGES)
                 self.blame(event.peer, str(fault))
                 return True
+            charge(event.peer, COSTS.get(type(message), UNUSUAL_MESSAGES) - 1)
             return self._feeds.engine.put(ins.PeerSaid(event.peer, message))
         if isinstance(event, PeerConnected):
             return self._feeds.engine.put(ins.PeerConnected(event.peer))
@@ -181,9 +202,17 @@ class Hearing:
         """An address that the core needs: known to us, and to the peer adapter."""
         self._feeds.addresses.try_learn(envelope)
 
+    # ---- the database
     def job_changed(self, job: BlockId) -> None:
         """The database's door."""
         self._feeds.watch.changed(job)
+
+    def is_busy(self) -> bool:
+        """We have a seat, or a job of ours is under way."""
+        core = self._feeds.engine.core
+        return core.room is not None or any(
+            own.facts.open and not own.is_done for own in core.publications.values()
+        )
 
     def blame(self, peer: PeerId, reason: str) -> None:
         """Count what a peer did wrong."""

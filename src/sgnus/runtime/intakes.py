@@ -12,7 +12,30 @@ from sgnus.adapters.overruns import monotonic_ms
 from sgnus.adapters.remembered import Remembered
 from sgnus.adapters.tokens import TokenBucket
 from sgnus.messages.ids import PeerId
-from sgnus.messages.limits import GOSSIP_BUDGETS_MAX
+from sgnus.messages.limits import (
+    COMPARED_ENTRIES_BURST,
+    COMPARED_ENTRIES_PER_S,
+    COMPARED_REST_S_MAX,
+    COMPARED_WHILE_BUSY,
+    GOSSIP_BUDGETS_MAX,
+)
+
+
+class Comparisons:
+    """How long to rest after each lot of entries that a comparison with a peer brought. `is_busy` says whether this node has a
+    job to work on: then it spends `COMPARED_WHILE_BUSY` of its time on them, in rests that no partner takes for silence.
+    """
+
+    def __init__(self) -> None:
+        self.is_busy: Callable[[], bool] = lambda: False
+        self._budget = EntryBudget(COMPARED_ENTRIES_PER_S, COMPARED_ENTRIES_BURST)
+
+    def rest_s(self, neighbour: PeerId, new: int, spent_s: float) -> float:
+        """`new` of them were new, and took us so long."""
+        rest_s = self._budget.owe(neighbour, new) / 1000
+        if not new or not self.is_busy():
+            return rest_s
+        return max(rest_s, min(COMPARED_REST_S_MAX, spent_s * (1 / COMPARED_WHILE_BUSY - 1)))
 
 
 class EntryBudget:

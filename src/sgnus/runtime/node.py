@@ -7,6 +7,7 @@ import logging
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -312,6 +313,7 @@ def _drivers(
         publish=hearing.publish_entries,
         on_change=hearing.job_changed,
     )
+    database.comparisons.is_busy = hearing.is_busy
     overruns = Overruns()
     gossip = Libp2pGossip(
         identity.seed,
@@ -323,7 +325,8 @@ def _drivers(
     peers = GrpcPeers(own)
     pool = ProcessorPool(options.workers) if options.workers else None
     counters = {"gossip": gossip.counters, "peers": lambda: peers.counters}
-    return Drivers(gossip, peers, store, database, pool, counters)
+    charge = partial(peers.streamed.owe, size=0)
+    return Drivers(gossip, peers, store, database, pool, counters, charge)
 
 
 def _unaddressed(pen: EnvelopePen) -> SignedEnvelope:

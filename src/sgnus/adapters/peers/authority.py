@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Any, Final
 
 from sgnus.adapters.peers.budget import CallBudget
@@ -13,7 +14,7 @@ from sgnus.adapters.peers.directory import Directory
 from sgnus.adapters.peers.sockets import hang_up
 from sgnus.messages.errors import PeerFault, WorldFault
 from sgnus.messages.ids import PeerId
-from sgnus.messages.limits import PEER_CALLS_PER_PEER_MAX
+from sgnus.messages.limits import PEER_CALLS_PER_PEER_MAX, REFUSALS_HELD_MAX, REFUSALS_HELD_MS
 
 TLS_VERSION: Final = b"TLSv1.3"
 
@@ -30,16 +31,18 @@ class Gate:
         self._budget = budget
         self._count = count
         self._calls: Counter[PeerId] = Counter()
+        self._held = 0
 
-    @contextmanager
-    def admitted(
+    @asynccontextmanager
+    async def admitted(
         self, context: Any, method: str, may_call: Callable[[PeerId, str], bool]
-    ) -> Iterator[PeerId]:
+    ) -> AsyncIterator[PeerId]:
         """The caller, for the time of its call. PeerFault when it is refused, WorldFault when it calls too much."""
         peer = caller_of(context.auth_context())
         if self._directory.is_shut_out(peer):
             # It may go on calling over the connection that it has, and each refusal costs us a call.
             self._count("calls of peers shut out")
+            await self._hold()
             hang_up(context.peer())
             raise PeerFault("you asked for too much, and are shut out for a while")
         if not self._directory.is_admitted(peer):
@@ -47,6 +50,7 @@ class Gate:
             raise PeerFault("this node does not know you (any more)")
         if not self._budget.allows(peer, method):
             self._count("calls over budget")
+            await self._hold()
             raise OverBudget("you call too often; ask again later")
         if not may_call(peer, method):
             self._count("calls without a right")
@@ -65,6 +69,16 @@ class Gate:
             self._calls[peer] -= 1
             if not self._calls[peer]:
                 del self._calls[peer]
+
+    async def _hold(self) -> None:
+        """Let who calls too often wait for its refusal: it calls again once it has it. No more of them than we have room for."""
+        if self._held >= REFUSALS_HELD_MAX:
+            return
+        self._held += 1
+        try:
+            await asyncio.sleep(REFUSALS_HELD_MS / 1000)
+        finally:
+            self._held -= 1
 
 
 def caller_of(auth: Any) -> PeerId:

@@ -74,6 +74,8 @@ class GrpcPeers:
         self._own = own
         self._counts: Counter[str] = Counter()
         self._leaf = make_leaf(own.identity)
+        self.streamed = StreamBudget(own.overruns, own.allowance)
+        """What peers stream; whoever reads their messages may find one dearer than it looked."""
         self._events = Events()
         self._directory = Directory(
             own.network, own.now_ms, lambda peer: peer in self._pairs, own.overruns.is_shut_out
@@ -88,7 +90,7 @@ class GrpcPeers:
                 dial=Caller(self._directory, self._greeting, self._leaf).dial,
                 is_reachable=lambda peer: bool(self._directory.endpoints(peer)),
                 count=partial(_count, self._counts),
-                budget=StreamBudget(own.overruns, own.allowance),
+                budget=self.streamed,
             )
         )
         self._server: grpc.aio.Server | None = None

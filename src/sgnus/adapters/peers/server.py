@@ -139,7 +139,7 @@ def guarded(gate: Gate, asked: tuple[str, MayCall], serve: Serve, limit_ms: int 
 
     async def handle(request: Any, context: Context) -> Any:
         try:
-            with gate.admitted(context, *asked) as peer:
+            async with gate.admitted(context, *asked) as peer:
                 async with asyncio.timeout(None if limit_ms is None else limit_ms / 1000):
                     return await serve(peer, request, context)
         except (PeerFault, WorldFault, OurFault, TimeoutError) as error:
