@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+from sgnus.adapters import heap
 from sgnus.adapters.gossip import Libp2pGossip
 from sgnus.adapters.overruns import Overruns
 from sgnus.adapters.peers.node import GrpcPeers, Self
@@ -153,6 +154,7 @@ class Node:
         self.home.release()
 
     async def _start(self) -> NodeParts:
+        heap.share_arenas()
         network = network_of(self.options, self.home)
         identity = self.home.identity()
         if self.options.settle:

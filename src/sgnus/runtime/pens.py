@@ -14,7 +14,7 @@ from sgnus.messages.v1.types import SignedEnvelope, SignedKind
 from sgnus.wire.envelope import open_envelope, seal
 
 M = TypeVar("M", bound=Message)
-OPENED_BYTES_MAX: Final = 1 << 20
+OPENED_BYTES_MAX: Final = 1 << 18
 """Of payload. A member list of eleven has 8 kB, most else some hundred bytes; opened, either takes about five times as much."""
 PROVEN_MAX: Final = 1_024
 
