@@ -14,6 +14,7 @@ from typing import Final
 from sgnus.adapters import heap
 from sgnus.adapters.gossip import Libp2pGossip
 from sgnus.adapters.overruns import Overruns
+from sgnus.adapters.peers.budget import StreamBudget
 from sgnus.adapters.peers.node import GrpcPeers, Self
 from sgnus.adapters.processors.pool import ProcessorPool
 from sgnus.adapters.store import SqliteStore
@@ -323,11 +324,18 @@ def _drivers(
         psk=bytes.fromhex(network.psk) if network.psk else None,
         overruns=overruns,
     )
-    own = Self(identity=identity, network=NetworkId(network.id), boot=unix_ms(), overruns=overruns)
+    streamed = StreamBudget(overruns)
+    own = Self(
+        identity=identity,
+        network=NetworkId(network.id),
+        boot=unix_ms(),
+        overruns=overruns,
+        streamed=streamed,
+    )
     peers = GrpcPeers(own)
     pool = ProcessorPool(options.workers) if options.workers else None
     counters = {"gossip": gossip.counters, "peers": lambda: peers.counters}
-    charge = partial(peers.streamed.owe, size=0)
+    charge = partial(streamed.owe, size=0)
     return Drivers(gossip, peers, store, database, pool, counters, charge)
 
 

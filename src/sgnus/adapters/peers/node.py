@@ -65,6 +65,8 @@ class Self:
     budget: ReadBudget = field(default_factory=ReadBudget)
     allowance: StreamAllowance = field(default_factory=StreamAllowance)
     overruns: Overruns = field(default_factory=Overruns)
+    streamed: StreamBudget | None = None
+    """Of whoever reads the messages, and may find one dearer than it looked; made from the two above if none is given."""
 
 
 class GrpcPeers:
@@ -74,8 +76,6 @@ class GrpcPeers:
         self._own = own
         self._counts: Counter[str] = Counter()
         self._leaf = make_leaf(own.identity)
-        self.streamed = StreamBudget(own.overruns, own.allowance)
-        """What peers stream; whoever reads their messages may find one dearer than it looked."""
         self._events = Events()
         self._directory = Directory(
             own.network, own.now_ms, lambda peer: peer in self._pairs, own.overruns.is_shut_out
@@ -90,7 +90,7 @@ class GrpcPeers:
                 dial=Caller(self._directory, self._greeting, self._leaf).dial,
                 is_reachable=lambda peer: bool(self._directory.endpoints(peer)),
                 count=partial(_count, self._counts),
-                budget=self.streamed,
+                budget=own.streamed or StreamBudget(own.overruns, own.allowance),
             )
         )
         self._server: grpc.aio.Server | None = None
