@@ -34,7 +34,7 @@ class World:
         self.heard: list[PeerId] = []
         core = SimpleNamespace(publications={}, pen=SimpleNamespace(peer=PeerId("me")))
         engine = SimpleNamespace(core=core, put=self._put)
-        drivers = SimpleNamespace(database=SimpleNamespace(job=self._view))
+        drivers = SimpleNamespace(database=SimpleNamespace(job=self._view), is_near=lambda peer: False)
         ignored = SimpleNamespace(touch=lambda job: None, note=lambda job, view: None)
         parts: tuple[Any, ...] = (drivers, SimpleNamespace(update=self._update), engine, ignored, ignored)
         self.watch = JobWatch(*cast(Any, parts))
