@@ -29,7 +29,7 @@ GOSSIP_AUTHORED_BUDGETS_MAX: Final = 8_192
 GOSSIP_FORGERY_MESSAGES: Final = 20
 GOSSIP_BUDGETS_MAX: Final = 1_024
 # What a node sends on for others, to one neighbour: below what that neighbour allows, so that no flood makes it one too.
-# Its own entries come on top (64 KiB five times a second). A burst is what gathers while a process stands still for 15 s.
+# Its own entries come on top (64 KiB five times a second).
 GOSSIP_RELAYED_PER_S: Final = 150
 GOSSIP_RELAYED_BURST: Final = 1_500
 GOSSIP_RELAYED_BYTES_PER_S: Final = 512 * 1024
