@@ -10,9 +10,11 @@ from sgnus.core.leases import Lease
 from sgnus.core.pacing import note_news
 from sgnus.core.room import Phase, Room
 from sgnus.messages.ids import PeerId
+from sgnus.messages.limits import REMIND_MS
 from sgnus.messages.v1.types import (
     LeaseRequest,
     LeaseReturned,
+    OnPeerListChanged,
     OnSubBlockProcessingStarted,
     PublisherView,
     ReturnReason,
@@ -123,6 +125,21 @@ def pause_or_resume(room: Room, now_ms: int) -> None:
         room.board.shift(now_ms - hosting.paused_ms)
         hosting.paused_ms = None
         note_news(room, now_ms)
+
+
+def remind(room: Room, now_ms: int) -> None:
+    """A host that has given out nothing for `REMIND_MS` says its list to the publisher again, and gets its view in answer. A
+    stream may lose what was said on it while both sides think that it stands; then each would wait for the other for ever.
+    """
+    hosting = room.hosting
+    is_at_work = hosting.has_view and any(not (lease.late or lease.processed) for lease in room.board.leases)
+    if is_at_work or hosting.paused_ms is not None or room.book.is_complete():
+        hosting.idle_ms = None
+    elif hosting.idle_ms is None:
+        hosting.idle_ms = now_ms
+    elif now_ms - hosting.idle_ms >= REMIND_MS:
+        hosting.idle_ms = now_ms
+        room.say(OnPeerListChanged(list=room.roster.envelope), (room.seat.publisher,))
 
 
 def expire(room: Room, now_ms: int) -> None:

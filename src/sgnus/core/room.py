@@ -95,7 +95,9 @@ class Voice:
 
 @dataclass(slots=True)
 class Hosting:
-    """What only the host needs: who may come in, announcements, the publisher's view, or since when it has said nothing."""
+    """What only the host needs: who may come in, announcements, the publisher's view, or since when it has said nothing, and
+    since when nothing has been leased.
+    """
 
     door: Door = field(default_factory=Door)
     voice: Voice = field(default_factory=Voice)
@@ -104,6 +106,7 @@ class Hosting:
     preferred: str = ""
     grace_ms: int = 0
     paused_ms: int | None = None
+    idle_ms: int | None = None
 
 
 @dataclass(slots=True)

@@ -86,6 +86,7 @@ def _tick_host(room: Room, _me: PeerId, _tick: Tick, now_ms: int) -> None:
     seating.remove_gone(room, now_ms)
     seating.seat_pending(room, now_ms)
     leasing.lease_out(room, now_ms)
+    leasing.remind(room, now_ms)
     if now_ms >= room.hosting.voice.next_ms:
         seating.announce(room, now_ms)
 
