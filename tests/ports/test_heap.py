@@ -27,3 +27,22 @@ def test_pages_between_blocks_in_use_are_given_back() -> None:
         [sys.executable, "-c", PROGRAM], capture_output=True, check=True, timeout=60, text=True
     )
     assert int(said.stdout) > 50_000, "of 100 MB"
+
+
+SOURCES = """
+import importlib, linecache
+from sgnus.adapters import heap
+
+heap.prepare()
+linecache.getlines(importlib.__file__)
+assert linecache.cache
+heap.give_back()
+print(len(linecache.cache), linecache.getline(importlib.__file__, 1)[:3], linecache.cache["gone meanwhile"][2])
+"""
+
+
+def test_what_tracebacks_read_of_sources_is_forgotten_and_read_again() -> None:
+    said = subprocess.run(
+        [sys.executable, "-c", SOURCES], capture_output=True, check=True, timeout=60, text=True
+    )
+    assert said.stdout.split() == ["0", '"""', "[]"]

@@ -3,13 +3,17 @@
 glibc keeps freed memory in arenas, one to a thread, for what may come next: after a flood of connections a node held 100 MiB
 more than it used. malloc_trim(3) gives all whole pages back. The more arenas there are, the more pages hold a little each, and
 stay; a node has 16 threads, of which one at a time runs Python: two arenas suffice (mallopt(3)).
+
+Who formats a traceback (libp2p does of each connection that fails, whether it is logged or not) keeps every source file that it
+names in `linecache`, for good: some megabytes, which came slowly in a node whose peers come and go.
 """
 
 from __future__ import annotations
 
 import asyncio
 import ctypes
-from typing import Final
+import linecache
+from typing import Any, Final
 
 EVERY_S: Final = 20.0
 ARENAS: Final = 2
@@ -19,14 +23,26 @@ _TRIM: Final = getattr(_C, "malloc_trim", None)
 """Other C libraries than glibc have none, and need none."""
 
 
-def share_arenas() -> None:
-    """Before threads are started: those share a few arenas."""
+class Sources(dict[str, Any]):
+    """The lines of source files by name, as `linecache` keeps them. It may be emptied while others read: between the two looks
+    that `linecache` takes at an entry, a file that was there has become one without lines.
+    """
+
+    def __missing__(self, name: str) -> tuple[int, None, list[str], str]:
+        return 0, None, [], name
+
+
+def prepare() -> None:
+    """Before threads are started: those share a few arenas, and what tracebacks read of sources can be forgotten."""
+    linecache.cache = Sources(linecache.cache)
     if _TRIM is not None:
         _C.mallopt(_M_ARENA_MAX, ARENAS)
 
 
 def give_back() -> None:
-    """Give back what is free. Takes some milliseconds, without Python's lock."""
+    """Give back what is free, and the lines of sources. Takes some milliseconds, without Python's lock."""
+    if isinstance(linecache.cache, Sources):
+        linecache.clearcache()
     if _TRIM is not None:
         _TRIM(ctypes.c_size_t(0))
 

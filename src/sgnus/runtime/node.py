@@ -155,7 +155,7 @@ class Node:
         self.home.release()
 
     async def _start(self) -> NodeParts:
-        heap.share_arenas()
+        heap.prepare()
         network = network_of(self.options, self.home)
         identity = self.home.identity()
         if self.options.settle:
