@@ -14,9 +14,8 @@ from sgnus.core.room import Phase, Room
 from sgnus.core.room_table import handle
 from sgnus.messages.errors import PeerFault
 from sgnus.messages.ids import InstanceId, PeerId
-from sgnus.messages.limits import REMIND_MS, REOPEN_MS_MAX, ROOM_MEMBERS_MAX, SEATING_MS, SILENCE_MS_MAX
+from sgnus.messages.limits import REOPEN_MS_MAX, ROOM_MEMBERS_MAX, SEATING_MS, SILENCE_MS_MAX
 from sgnus.messages.v1.types import (
-    Heartbeat,
     HeldNotice,
     JoinAnswer,
     JoinReason,
@@ -67,10 +66,6 @@ def started(of: Room, sub_block: int, who: str, epoch: int = 1) -> OnSubBlockPro
         elapsed_ms=0,
         deadline_ms=60_000,
     )
-
-
-def beat(of: Room) -> Heartbeat:
-    return Heartbeat(instance=of.seat.instance, epoch=1, sequence=1, records=of.book.summary())
 
 
 # ---- the host
@@ -146,25 +141,6 @@ def test_nothing_is_leased_before_the_publishers_view() -> None:
     host.hosting.has_view = False
     request = LeaseRequest(instance=host.seat.instance, epoch=1, free=1, working_on=())
     assert sent(handle(host, B, request, 5), OnSubBlockProcessingStarted) == []
-
-
-def test_a_host_whose_words_to_the_publisher_were_lost_says_its_list_again() -> None:
-    host = room("a", "a", "b")
-    host.hosting.has_view = False
-    assert sent(handle(host, A, Tick(), 0), OnPeerListChanged) == []
-    handle(host, B, beat(host), REMIND_MS - 1)
-    assert sent(handle(host, A, Tick(), REMIND_MS - 1), OnPeerListChanged) == []
-    (again,) = sent(handle(host, A, Tick(), REMIND_MS), OnPeerListChanged)
-    assert again == fx.Send((PUBLISHER,), OnPeerListChanged(list=host.roster.envelope))
-    assert sent(handle(host, A, Tick(), REMIND_MS + 1), OnPeerListChanged) == []
-
-
-def test_a_host_whose_members_are_at_work_reminds_nobody() -> None:
-    host = room("a", "a", "b")
-    host.board.note_started(0, A, 0, 60_000)
-    for now_ms in (0, REMIND_MS, 2 * REMIND_MS):
-        handle(host, B, beat(host), now_ms)
-        assert sent(handle(host, A, Tick(), now_ms), OnPeerListChanged) == []
 
 
 def test_a_broken_stream_that_is_not_reopened_removes_a_member_and_frees_its_lease() -> None:

@@ -148,7 +148,6 @@ def move_on_if_complete(node: NodeCore, now_ms: int) -> bool:
     room.close("moved on")
     node.out += room.out
     room.out = []
-    node.out.append(fx.Unsubscribe(room_topic(room.seat.job, room.seat.microjob)))
     rounds.begin(node, room, now_ms)
     members = room.roster.list.members
     found(node, lobby, free[0], now_ms, by_app=False, members=members, moves_from=room.seat.instance)
@@ -171,7 +170,6 @@ def follow(node: NodeCore, sender: PeerId, said: OnPeerListChanged, now_ms: int)
         raise PeerFault("a host moves on to a microjob that is none, or without us")
     room.close("moved on")
     node.out += room.out
-    node.out.append(fx.Unsubscribe(room_topic(room.seat.job, room.seat.microjob)))
     node.room, room.out = None, []
     rounds.begin(node, room, now_ms)
     rounds.keep_left(node, room)
@@ -208,7 +206,6 @@ def leave(node: NodeCore, reason: CloseReason | None, now_ms: int) -> None:
     room.close(reason.name.lower() if reason else "left")
     node.out += room.out
     room.out = []
-    node.out.append(fx.Unsubscribe(room_topic(room.seat.job, room.seat.microjob)))
 
 
 def _close(node: NodeCore, reason: CloseReason, now_ms: int) -> None:
@@ -216,7 +213,6 @@ def _close(node: NodeCore, reason: CloseReason, now_ms: int) -> None:
     if room is not None:
         close_all(room, reason, now_ms)
         node.out += room.out
-        node.out.append(fx.Unsubscribe(room_topic(room.seat.job, room.seat.microjob)))
         room.out = []
 
 

@@ -23,6 +23,7 @@ from sgnus.messages.errors import OurFault
 from sgnus.messages.fields import Message
 from sgnus.messages.ids import BlockId, InstanceId, PeerId
 from sgnus.messages.limits import ROOM_MEMBERS_MAX
+from sgnus.messages.topics import room_topic
 from sgnus.messages.v1.types import RemovalReason, SignedEnvelope
 
 
@@ -170,6 +171,7 @@ class Room:
         self.phase = Phase.CLOSED
         self.tell(f"left: {why}")
         self.out.append(fx.RoomLeft(self.seat.job, self.seat.microjob, self.seat.instance, why))
+        self.out.append(fx.Unsubscribe(room_topic(self.seat.job, self.seat.microjob)))
 
     def stop(self, sub_block: int) -> None:
         """Stop our own work on a sub-block."""

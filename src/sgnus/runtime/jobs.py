@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
+from weakref import WeakValueDictionary
 
 from sgnus.adapters.processors.library import shipped_module
 from sgnus.core.inputs import JobFacts
@@ -151,7 +152,9 @@ class JobBook:
         self._read_blob = read_blob
         self._jobs: dict[BlockId, Job] = {}
         self._strangers: dict[BlockId, None] = {}
-        self._locks: dict[BlockId, asyncio.Lock] = {}
+        self._locks = WeakValueDictionary[
+            BlockId, asyncio.Lock
+        ]()  # Each as long as somebody holds it or waits for it.
 
     def get(self, job: BlockId) -> Job | None:
         return self._jobs.get(job)
@@ -222,7 +225,6 @@ class JobBook:
         damaged database, files are all that is left.
         """
         known = self._jobs.pop(block_id, None)
-        self._locks.pop(block_id, None)
         self._strangers.pop(block_id, None)
         if known is not None and known.files is not None:
             known.files.close()
@@ -233,7 +235,6 @@ class JobBook:
         while len(self._strangers) > JOBS_KEPT_MAX:
             oldest = next(iter(self._strangers))
             del self._strangers[oldest], self._jobs[oldest]
-            self._locks.pop(oldest, None)
 
     def _bound_modules(self, newest: Job) -> None:
         """Of modules, which can be large, those read last are kept; another is read again when it is needed."""

@@ -53,7 +53,7 @@ LAWS: Final = {
     "convergence": "All copies of the job database become the same set, with the same fold.",
     "seat": "Nobody sits for long in a room that its host has left.",
     "end": "Once all is calm, the job ends within a bounded time.",
-    "quiet": "When the job is over, nobody keeps a seat, owes outputs, or is connected.",
+    "quiet": "When the job is over, nobody keeps a seat, owes outputs, is connected, or hears a topic of it.",
 }
 LASTS_MS_MAX: Final = {"epoch": 15_000, "founding": 30_000, "seat": 30_000}
 """How long what breaks these laws may last while all is calm."""
@@ -269,17 +269,18 @@ class Laws:
             if twice:
                 raise Broken("thrift", f"leased more than once: {twice}")
         for peer in peers.values():
-            core = peer.core
-            if core is None:
+            core, process = peer.core, peer.process
+            if core is None or process is None:
                 raise Broken("end", f"{peer.name} is down although all is calm")
-            if (
-                core.room is not None
-                or core.outbox.parcels
-                or core.links.wanted
-                or core.search.pending is not None
-            ):
-                parts = (core.room is not None, list(core.outbox.parcels), list(core.links.wanted))
-                raise Broken("quiet", f"{peer.name} still has (room, parcels, links) {parts}")
+            kept = {
+                "room": core.room is not None,
+                "request": core.search.pending is not None,
+                "parcels": list(core.outbox.parcels),
+                "links": list(core.links.wanted),
+                "topics": list(process.topics),
+            }
+            if any(kept.values()):
+                raise Broken("quiet", f"{peer.name} still has {kept}")
 
     def _proofs(self, publisher: Peer, job: BlockId) -> None:
         """Each microjob has its receipt, and what it opens is right, but for what the policy lets slip: one liar between its
