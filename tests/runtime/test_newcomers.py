@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sgnus.messages.ids import BlockId, PeerId
-from sgnus.messages.limits import NEW_JOBS_BURST, NEW_JOBS_PER_S, NEW_JOBS_WAIT_MS_MAX
+from sgnus.messages.limits import NEW_JOB_WHILE_BUSY, NEW_JOBS_BURST, NEW_JOBS_PER_S, NEW_JOBS_WAIT_MS_MAX
 from sgnus.runtime.newcomers import Newcomers
 
 NEAR, FLOODER = PeerId("near"), PeerId("flooder")
@@ -25,7 +25,7 @@ def job(number: int) -> BlockId:
 def flooded(author: PeerId) -> tuple[Newcomers, Clock]:
     """That author has used what it may bring at once."""
     clock = Clock()
-    found = Newcomers((NEAR, FLOODER).__contains__, clock)
+    found = Newcomers((NEAR, FLOODER).__contains__, lambda: False, clock)
     assert [found.wait_ms(job(number), author) for number in range(NEW_JOBS_BURST)] == [0] * NEW_JOBS_BURST
     return found, clock
 
@@ -39,7 +39,7 @@ def test_who_brings_many_waits_and_who_brings_few_does_not() -> None:
 
 def test_all_that_are_out_of_touch_share_one_budget_and_leave_others_theirs() -> None:
     clock = Clock()
-    found = Newcomers((NEAR,).__contains__, clock)
+    found = Newcomers((NEAR,).__contains__, lambda: False, clock)
     for number in range(NEW_JOBS_BURST):
         assert found.wait_ms(job(number), PeerId(f"name {number}")) == 0
     assert found.wait_ms(job(-1), PeerId("one more name")) == STEP_MS
@@ -63,3 +63,9 @@ def test_no_more_wait_than_are_looked_at_in_half_a_minute() -> None:
     assert waits[-1] is None
     clock.now_ms = STEP_MS
     assert found.wait_ms(job(-100_000), FLOODER) == NEW_JOBS_WAIT_MS_MAX, "those that are left cost nothing"
+
+
+def test_who_has_a_job_under_way_looks_at_fewer() -> None:
+    found = Newcomers((NEAR,).__contains__, lambda: True, Clock())
+    waits = [found.wait_ms(job(number), NEAR) for number in range(NEW_JOBS_BURST // NEW_JOB_WHILE_BUSY + 2)]
+    assert waits == [0] * (len(waits) - 2) + [NEW_JOB_WHILE_BUSY * STEP_MS, 2 * NEW_JOB_WHILE_BUSY * STEP_MS]

@@ -235,10 +235,12 @@ GOSSIPED_ENTRIES_BURST: Final = 300
 COMPARED_ENTRIES_PER_S: Final = 500
 COMPARED_ENTRIES_BURST: Final = 20_000
 # Who has a job under way spends so much of its time on what comparisons bring.
-COMPARED_WHILE_BUSY: Final = 0.1
+COMPARED_WHILE_BUSY: Final = 0.04
 COMPARED_REST_S_MAX: Final = 5.0
 NEW_JOBS_PER_S: Final = 10
 NEW_JOBS_BURST: Final = 50
+# Who has a job under way counts a new one as so many.
+NEW_JOB_WHILE_BUSY: Final = 5
 NEW_JOBS_WAIT_MS_MAX: Final = 30_000
 OVERRUN_SECONDS_MAX: Final = 5
 OVERRUN_WINDOW_MS: Final = 20_000

@@ -207,13 +207,6 @@ class Hearing:
         """The database's door."""
         self._feeds.watch.changed(job)
 
-    def is_busy(self) -> bool:
-        """We have a seat, or a job of ours is under way."""
-        core = self._feeds.engine.core
-        return core.room is not None or any(
-            own.facts.open and not own.is_done for own in core.publications.values()
-        )
-
     def blame(self, peer: PeerId, reason: str) -> None:
         """Count what a peer did wrong."""
         self.faults["messages refused"] += 1

@@ -50,7 +50,7 @@ class JobWatch:
         """A job that we were in is over since we last looked for others."""
         core, near = engine.core, drivers.is_near
         self._lobbies = Lobbies(core.pen.peer, near, partial(is_needed, core))
-        self._looks = Looks(Newcomers(near))
+        self._looks = Looks(Newcomers(near, partial(is_busy, core)))
         self.followers: list[Callable[[Job], None]] = []
         """They hear of every job that was looked at."""
 
@@ -231,6 +231,13 @@ def _address_of(view: JobView) -> SignedEnvelope | None:
         return decode(SignedEnvelope, view.body.address)
     except PeerFault:
         return None
+
+
+def is_busy(core: NodeCore) -> bool:
+    """We have a seat, or a job of ours is under way."""
+    return core.room is not None or any(
+        own.facts.open and not own.is_done for own in core.publications.values()
+    )
 
 
 def is_needed(core: NodeCore, job: BlockId) -> bool:

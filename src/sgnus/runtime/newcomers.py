@@ -1,7 +1,8 @@
 """When this node looks at jobs that are new to it: at once, as long as their publisher brings few.
 
-To look at a job costs its plan and a place in memory; a peer may sign hundreds a second. Publishers in touch with us have a
-budget each. All others share one: names cost nothing.
+To look at a job costs its plan, a lobby and a place in memory; a peer may sign hundreds a second. Publishers in touch with us
+have a budget each. All others share one: names cost nothing. A node that has work of its own looks at fewer: it will need
+another job only later.
 """
 
 from __future__ import annotations
@@ -12,17 +13,28 @@ from typing import Final
 
 from sgnus.adapters.overruns import monotonic_ms
 from sgnus.messages.ids import BlockId, PeerId
-from sgnus.messages.limits import NEW_JOBS_BURST, NEW_JOBS_PER_S, NEW_JOBS_WAIT_MS_MAX
+from sgnus.messages.limits import (
+    NEW_JOB_WHILE_BUSY,
+    NEW_JOBS_BURST,
+    NEW_JOBS_PER_S,
+    NEW_JOBS_WAIT_MS_MAX,
+)
 from sgnus.runtime.intakes import EntryBudget
 
 _OTHERS: Final = PeerId("")
 
 
 class Newcomers:
-    """Decides only. `is_near` says who is in touch with us."""
+    """Decides only. `is_near` says who is in touch with us, `is_busy` whether this node has a job to work on."""
 
-    def __init__(self, is_near: Callable[[PeerId], bool], clock_ms: Callable[[], int] = monotonic_ms) -> None:
+    def __init__(
+        self,
+        is_near: Callable[[PeerId], bool],
+        is_busy: Callable[[], bool],
+        clock_ms: Callable[[], int] = monotonic_ms,
+    ) -> None:
         self._is_near = is_near
+        self._is_busy = is_busy
         self._clock_ms = clock_ms
         self._budget = EntryBudget(NEW_JOBS_PER_S, NEW_JOBS_BURST, clock_ms)
         self._due_ms: dict[BlockId, int] = {}
@@ -36,9 +48,10 @@ class Newcomers:
                 del self._due_ms[job]
             return wait_ms
         name = author if self._is_near(author) else _OTHERS
-        wait_ms = self._budget.owe(name, 1)
+        cost = NEW_JOB_WHILE_BUSY if self._is_busy() else 1
+        wait_ms = self._budget.owe(name, cost)
         if wait_ms > NEW_JOBS_WAIT_MS_MAX:
-            self._budget.owe(name, -1)
+            self._budget.owe(name, -cost)
             return None
         if wait_ms:
             self._due_ms[job] = now_ms + wait_ms

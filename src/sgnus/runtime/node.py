@@ -43,7 +43,7 @@ from sgnus.runtime.hearing import Feeds, Hearing
 from sgnus.runtime.home import NodeHome
 from sgnus.runtime.inputs import Inputs
 from sgnus.runtime.inquiries import Inquiries, accusing_jobs
-from sgnus.runtime.job_watch import JobWatch
+from sgnus.runtime.job_watch import JobWatch, is_busy
 from sgnus.runtime.jobs import JobBook, unix_ms
 from sgnus.runtime.network_file import (
     NetworkFile,
@@ -241,6 +241,7 @@ async def assemble(
     sources = Sources(drivers.database, jobs, inputs, addresses.try_learn)
     inquiries = _inquiries(engine, Trials(sources, worker, pen), drivers, network)
     watch = JobWatch(drivers, jobs, engine, hub, inquiries)
+    drivers.database.comparisons.is_busy = partial(is_busy, core)
     proofs = Proofs(jobs, worker, hands, hub, engine.put)
     proofs.connect(drivers.store, drivers.database.submit)
     clearing = Clearing(nodes, drivers, Reclaiming(nodes, hands, engine.put))
@@ -316,7 +317,6 @@ def _drivers(
         publish=hearing.publish_entries,
         on_change=hearing.job_changed,
     )
-    database.comparisons.is_busy = hearing.is_busy
     overruns = Overruns()
     gossip = Libp2pGossip(
         identity.seed,
