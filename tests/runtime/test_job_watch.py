@@ -30,7 +30,7 @@ class World:
         self.searches = 0
         self.told: list[tuple[BlockId, bool]] = []
         self._wanted, self._enough = 0, asyncio.Event()
-        core = SimpleNamespace(publications={}, pen=SimpleNamespace(peer=PeerId("me")))
+        core = SimpleNamespace(publications={}, room=None, pen=SimpleNamespace(peer=PeerId("me")))
         engine = SimpleNamespace(core=core, put=self._put)
         database = SimpleNamespace(job=self._view, own_jobs=self._none, open_jobs=self._open)
         book = SimpleNamespace(update=self._update, get=self.known.get, forget=self.known.pop)

@@ -215,9 +215,11 @@ PEER_CALLS_BURST: Final[Mapping[str, int]] = {
 }
 REFUSED_CALLS_PER_S: Final = 20
 REFUSED_CALLS_BURST: Final = 200
-# Who is over a budget of calls waits so long for its refusal; of all calls that may be open at once, a few.
+# Who is over a budget of calls waits so long for its refusal, and who is shut out longer; of all calls that may be open at
+# once, a few.
 REFUSALS_HELD_MS: Final = 1_000
-REFUSALS_HELD_MAX: Final = 128
+REFUSALS_HELD_SHUT_OUT_MS: Final = 5_000
+REFUSALS_HELD_MAX: Final = 256
 SUB_BLOCK_CALLS_MAX: Final = 32
 SUB_BLOCK_CALLS_COUNTED_MAX: Final = 65_536
 # A room hears three messages a sub-block, all but a third of them from one peer; 1,700 tiny sub-blocks a second are the most

@@ -14,7 +14,12 @@ from sgnus.adapters.peers.directory import Directory
 from sgnus.adapters.peers.sockets import hang_up
 from sgnus.messages.errors import PeerFault, WorldFault
 from sgnus.messages.ids import PeerId
-from sgnus.messages.limits import PEER_CALLS_PER_PEER_MAX, REFUSALS_HELD_MAX, REFUSALS_HELD_MS
+from sgnus.messages.limits import (
+    PEER_CALLS_PER_PEER_MAX,
+    REFUSALS_HELD_MAX,
+    REFUSALS_HELD_MS,
+    REFUSALS_HELD_SHUT_OUT_MS,
+)
 
 TLS_VERSION: Final = b"TLSv1.3"
 
@@ -42,7 +47,7 @@ class Gate:
         if self._directory.is_shut_out(peer):
             # It may go on calling over the connection that it has, and each refusal costs us a call.
             self._count("calls of peers shut out")
-            await self._hold()
+            await self._hold(REFUSALS_HELD_SHUT_OUT_MS)
             hang_up(context.peer())
             raise PeerFault("you asked for too much, and are shut out for a while")
         if not self._directory.is_admitted(peer):
@@ -50,7 +55,7 @@ class Gate:
             raise PeerFault("this node does not know you (any more)")
         if not self._budget.allows(peer, method):
             self._count("calls over budget")
-            await self._hold()
+            await self._hold(REFUSALS_HELD_MS)
             raise OverBudget("you call too often; ask again later")
         if not may_call(peer, method):
             self._count("calls without a right")
@@ -70,13 +75,13 @@ class Gate:
             if not self._calls[peer]:
                 del self._calls[peer]
 
-    async def _hold(self) -> None:
+    async def _hold(self, ms: int) -> None:
         """Let who calls too often wait for its refusal: it calls again once it has it. No more of them than we have room for."""
         if self._held >= REFUSALS_HELD_MAX:
             return
         self._held += 1
         try:
-            await asyncio.sleep(REFUSALS_HELD_MS / 1000)
+            await asyncio.sleep(ms / 1000)
         finally:
             self._held -= 1
 

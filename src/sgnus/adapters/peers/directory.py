@@ -77,7 +77,9 @@ class Directory:
             self._tell_tls()
 
     def shut_out(self, peer: PeerId) -> None:
-        """Forget a peer until `readmit`."""
+        """Forget a peer until `readmit`, but not its certificate: a handshake that fails is followed by the next at once, while
+        calls can be held before they are refused.
+        """
         known = self._known.get(peer)
         if known is not None:
             self._wait(peer, known.envelope)
@@ -129,7 +131,7 @@ class Directory:
 
     def _tell_tls(self) -> None:
         with self._lock:
-            self._changed = tuple(self._known)
+            self._changed = tuple(dict.fromkeys((*self._known, *self._waiting)))
 
 
 def roots_of(peers: tuple[PeerId, ...]) -> bytes:
