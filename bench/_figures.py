@@ -26,7 +26,8 @@ class Target:
     def verdict(self, value: float) -> str:
         said = []
         if self.least is not None:
-            said.append(f"{'met' if self._meets(value, self.least) else 'MISSED'}: at least {self.least:g}")
+            bound = f"at {'least' if self.higher else 'most'} {self.least:g}"
+            said.append(f"{'met' if self._meets(value, self.least) else 'MISSED'}: {bound}")
         if self.towards is not None:
             said.append(
                 f"{'met' if self._meets(value, self.towards) else 'missed'}: towards {self.towards:g}"

@@ -45,6 +45,7 @@ CHUNKS_PER_SUB_BLOCK = 4
 
 
 def main() -> None:
+    """Measure the channels that were asked for."""
     chunks, rounds = (60, 1) if is_quick() else (500, 1)
     cores = sorted(os.sched_getaffinity(0))
     if len(cores) < 2:
@@ -183,11 +184,13 @@ def run(grid: sgnus.Grid, honest: list[RunningNode], chunks: int) -> Run:
     cpu = spent(honest) - before
     if not math.isinf(wall_s) and not np.array_equal(job.result(), 255 - picture):
         raise SystemExit("bench: the result is wrong")
-    pace_s = (spent_at_work(honest) - worked) / max(1, sub_blocks_made(honest) - made)
+    computed = sub_blocks_made(honest) - made
+    pace_s = (spent_at_work(honest) - worked) / computed if computed else math.nan
     return Run(first_s, wall_s, cpu, pace_s)
 
 
 def spent(honest: list[RunningNode]) -> float:
+    """CPU seconds of nodes and children."""
     return cpu_s(pid for node in honest for pid in family(node.pid))
 
 
@@ -197,6 +200,7 @@ def spent_at_work(honest: list[RunningNode]) -> float:
 
 
 def sub_blocks_made(honest: list[RunningNode]) -> float:
+    """How many were computed, whether they were wanted in the end or not."""
     return sum(counted(metrics(node), "computed") for node in honest)
 
 

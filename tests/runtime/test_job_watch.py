@@ -7,10 +7,14 @@ from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, cast
 
+import pytest
+
 from sgnus.core.inputs import JobChanged
 from sgnus.core.shelf import JobView
+from sgnus.messages.errors import WorldFault
 from sgnus.messages.ids import BlockId, PeerId
 from sgnus.messages.limits import NEW_JOBS_BURST
+from sgnus.runtime import job_watch
 from sgnus.runtime.job_watch import JobWatch
 from sgnus.runtime.jobs import Job
 from tests.database_support import in_loop
@@ -100,3 +104,58 @@ async def test_of_jobs_that_are_new_here_a_few_hundred_are_looked_at_and_the_oth
         assert NEW_JOBS_BURST <= len(world.known) < many
     finally:
         await world.watch.stop()
+
+
+@in_loop
+async def test_who_serves_its_list_slowly_holds_up_no_other_job() -> None:
+    world, slow = World(2), BlockId("job0")
+    world.views[slow] = replace(VIEW, block_id=slow, body=replace(VIEW.body, explicit_digest=bytes(32)))
+    never = asyncio.Event()
+
+    async def update(view: JobView) -> Job:
+        if view.block_id == slow:
+            await never.wait()
+        return world.known.setdefault(view.block_id, Job(view, PLAN))
+
+    cast(Any, world.watch)._jobs.update = update
+    await world.watch.start()
+    try:
+        world._wanted = 1
+        for job in list(world.views):
+            world.watch.changed(job)
+        async with asyncio.timeout(10):
+            await world._enough.wait()
+        assert world.told == [(BlockId("job1"), True)]
+        never.set()
+        world._wanted, world._enough = 2, asyncio.Event()
+        async with asyncio.timeout(10):
+            await world._enough.wait()
+        assert world.told[1:] == [(slow, True)]
+    finally:
+        await world.watch.stop()
+
+
+@in_loop
+async def test_a_disk_that_refuses_while_a_job_is_read_is_asked_for_all_of_it_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def settled(*_: object) -> dict[str, object]:
+        return {}
+
+    async def facts(kind: str, _prefix: str) -> dict[str, bytes]:
+        if kind == "opening" and not refusals:
+            refusals.append(kind)
+            raise WorldFault("the disk refuses")
+        return {}
+
+    monkeypatch.setattr(job_watch, "settle_held", settled)
+    refusals: list[str] = []
+    world = World(1)
+    watch = cast(Any, world.watch)
+    watch._drivers.store = SimpleNamespace(facts=facts)
+    job = Job(replace(VIEW, block_id="job0"), PLAN, terms=cast(Any, object()))
+    job.files = cast(Any, object())
+    with pytest.raises(WorldFault):
+        await watch._load_held(job)
+    assert await watch._load_held(job) is not None
+    assert await watch._load_held(job) is None

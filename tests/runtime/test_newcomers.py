@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+
+import pytest
+
 from sgnus.messages.ids import BlockId, PeerId
 from sgnus.messages.limits import NEW_JOB_WHILE_BUSY, NEW_JOBS_BURST, NEW_JOBS_PER_S, NEW_JOBS_WAIT_MS_MAX
-from sgnus.runtime.newcomers import Newcomers
+from sgnus.runtime import newcomers
+from sgnus.runtime.newcomers import Looks, Newcomers
+from tests.database_support import in_loop
 
 NEAR, FLOODER = PeerId("near"), PeerId("flooder")
 STEP_MS = 1_000 // NEW_JOBS_PER_S
@@ -69,3 +75,23 @@ def test_who_has_a_job_under_way_looks_at_fewer() -> None:
     found = Newcomers((NEAR,).__contains__, lambda: True, Clock())
     waits = [found.wait_ms(job(number), NEAR) for number in range(NEW_JOBS_BURST // NEW_JOB_WHILE_BUSY + 2)]
     assert waits == [0] * (len(waits) - 2) + [NEW_JOB_WHILE_BUSY * STEP_MS, 2 * NEW_JOB_WHILE_BUSY * STEP_MS]
+
+
+@in_loop
+async def test_jobs_that_were_too_many_are_looked_for_later_and_one_that_waits_comes_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    looks = Looks(Newcomers((NEAR,).__contains__, lambda: False))
+    for number in range(NEW_JOBS_BURST):
+        assert not looks.put_off(job(number), NEAR)
+    monkeypatch.setattr(newcomers, "NEW_JOBS_WAIT_MS_MAX", 3 * STEP_MS)
+    for _ in range(3):
+        assert looks.put_off(job(-1), NEAR)
+    assert list(looks._waiting) == [job(-1)]
+    monkeypatch.setattr(newcomers, "NEW_JOBS_WAIT_MS_MAX", 0)
+    assert looks.put_off(job(-2), NEAR)
+    async with asyncio.timeout(10):
+        assert not list(await looks.next()) and looks.has_to_search()
+        assert not looks.has_to_search(), "once"
+        assert list(await looks.next()) == [job(-1)]
+    assert not looks._waiting

@@ -40,7 +40,7 @@ def prepare() -> None:
 
 
 def give_back() -> None:
-    """Give back what is free, and the lines of sources. Takes some milliseconds, without Python's lock."""
+    """Give back what is free, and the lines of sources. Takes some milliseconds, most of them without Python's lock."""
     if isinstance(linecache.cache, Sources):
         linecache.clearcache()
     if _TRIM is not None:

@@ -73,11 +73,12 @@ def ask_publisher(room: Room, reason: str) -> None:
 
 def take_view(room: Room, view: PublisherView, now_ms: int) -> None:
     """The publisher's view is here: work may begin. It may have forgotten what it was asked to run: ask again."""
-    room.hosting.has_view = True
-    room.hosting.preferred = view.preferred
+    hosting = room.hosting
+    if not hosting.has_view or hosting.preferred != view.preferred:
+        note_news(room, now_ms)
+    hosting.has_view, hosting.preferred = True, view.preferred
     room.board.returns.asked.clear()
     ask_publisher(room, "asked again")
-    note_news(room, now_ms)
     lease_out(room, now_ms)
 
 

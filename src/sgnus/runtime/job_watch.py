@@ -25,6 +25,7 @@ from sgnus.runtime.engine import Engine
 from sgnus.runtime.events import EventHub
 from sgnus.runtime.inquiries import Inquiries
 from sgnus.runtime.jobs import Job, JobBook, marks_of, places_of, unix_ms
+from sgnus.runtime.listings import Listings
 from sgnus.runtime.lobbies import LOBBIES_MAX, Lobbies
 from sgnus.runtime.newcomers import Looks, Newcomers
 from sgnus.runtime.restoring import keep_entries, settle_held
@@ -46,11 +47,10 @@ class JobWatch:
         self._engine = engine
         self._hub = hub
         self._task: asyncio.Task[None] | None = None
-        self._has_room = True
-        """A job that we were in is over since we last looked for others."""
         core, near = engine.core, drivers.is_near
         self._lobbies = Lobbies(core.pen.peer, near, partial(is_needed, core))
         self._looks = Looks(Newcomers(near, partial(is_busy, core)))
+        self._listings = Listings(jobs, self.changed)
         self.followers: list[Callable[[Job], None]] = []
         """They hear of every job that was looked at."""
 
@@ -64,10 +64,12 @@ class JobWatch:
         """Tell of what the database holds already, then of changes."""
         for view in await self._drivers.database.own_jobs():
             self.changed(view.block_id)
-        self._looks.wake()
+        self._looks.search()
         self._task = asyncio.create_task(self._run())
 
     async def stop(self) -> None:
+        """Look at nothing any more."""
+        await self._listings.stop()
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
@@ -93,12 +95,12 @@ class JobWatch:
         while True:
             for job in await self._looks.next():
                 await self.look_safely(job)
-            if self._has_room:
+            if self._looks.has_to_search():
                 # Once for all that ended meanwhile: it reads as many jobs as there are lobbies.
                 await self._refill_safely()
 
     async def _is_put_off(self, block_id: BlockId) -> bool:
-        """Whether this job is new to us, and its publisher brings so many that we look at it later."""
+        """Whether this job is new to us, and its publisher brings so many that we look at it later, or once its list is here."""
         if block_id in self._lobbies or self._jobs.get(block_id) is not None:
             self._looks.newcomers.forget(block_id)
             return False
@@ -106,7 +108,12 @@ class JobWatch:
         if view is None or view.author == self._engine.core.pen.peer:
             self._looks.newcomers.forget(block_id)
             return False
-        return self._looks.put_off(block_id, view.author)
+        if self._looks.put_off(block_id, view.author):
+            return True
+        if view.body.explicit_digest is None:
+            return False
+        self._listings.fetch(view)
+        return True
 
     async def look(self, block_id: BlockId) -> Job | None:
         """Read the fold of a job and tell the core, if it is one that we take part in. Faults: PeerFault, WorldFault."""
@@ -121,8 +128,8 @@ class JobWatch:
         facts = job.facts(_address_of(view), unix_ms())
         known = block_id in self._lobbies or block_id in self._engine.core.publications
         if known or (facts.open and self._enters(view)):
-            if not facts.open:
-                self._lobbies.leave(block_id)
+            if not facts.open and self._lobbies.leave(block_id):
+                self._looks.search()
             self._engine.put(JobChanged(facts))
             if loaded is not None and (loaded.held or loaded.turns):
                 self._engine.put(loaded)
@@ -134,7 +141,6 @@ class JobWatch:
         await self._keep_entries(job)
         if not facts.open:
             job.rest()
-        self._has_room = self._has_room or (known and not facts.open)
         self._hub.touch(block_id)
         for follow in self.followers:
             follow(job)
@@ -146,7 +152,7 @@ class JobWatch:
         if job is not None and self._lobbies.leave(block_id):
             facts = job.facts(_address_of(job.view), unix_ms())
             self._engine.put(JobChanged(replace(facts, open=False)))
-            self._has_room = True
+            self._looks.search()
         self._jobs.forget(block_id)
         self._hub.forget(block_id)
 
@@ -165,9 +171,11 @@ class JobWatch:
             views = await self._drivers.database.open_jobs(LOBBIES_MAX) if not self._lobbies.is_full else []
         except WorldFault as fault:
             LOG.info("no open jobs can be read: %s", fault)
-            asyncio.get_running_loop().call_later(RETRY_S, self._looks.wake)
+            asyncio.get_running_loop().call_later(RETRY_S, self._looks.search)
             return
-        self._has_room = False
+        except Exception:
+            LOG.exception("open jobs could not be looked for")
+            return
         for view in views:
             if view.block_id not in self._lobbies:
                 self.changed(view.block_id)
@@ -182,10 +190,13 @@ class JobWatch:
             held = await settle_held(block_id, job.files, store, self._engine.core.pen)
             job.places = places_of({key: record.place for key, record in held.items()})
             job.verified = marks_of(await store.facts("verified", prefix))
-            job.folder.is_loaded = True
-        known = [f"{prefix}{place.microjob}/{place.sub_block}" for place in job.places]
-        envelopes = tuple(decode(SignedEnvelope, held[key].held) for key in known)
-        return await _with_proofs(store, job, HeldLoaded(block_id, envelopes))
+            known = [f"{prefix}{place.microjob}/{place.sub_block}" for place in job.places]
+            envelopes = tuple(decode(SignedEnvelope, held[key].held) for key in known)
+            loaded = await _with_proofs(store, job, HeldLoaded(block_id, envelopes))
+            job.folder.is_loaded = (
+                True  # Not before all of it is read: a disk that refuses now is asked again.
+            )
+            return loaded
 
     async def _keep_entries(self, job: Job) -> None:
         """A disk that refuses now is tried again: the database has them meanwhile."""

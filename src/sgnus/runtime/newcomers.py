@@ -63,32 +63,51 @@ class Newcomers:
 
 
 class Looks:
-    """The jobs that are looked at next, each once."""
+    """The jobs that are looked at next, each once, and whether to look for others as well: there is room in the lobbies, or some
+    were left that were too many then.
+    """
 
     def __init__(self, newcomers: Newcomers) -> None:
         self.newcomers = newcomers
         self._pending: dict[BlockId, None] = {}
+        self._waiting: dict[BlockId, None] = {}
         self._wake = asyncio.Event()
+        self._is_search_due = False
+        self._left: asyncio.TimerHandle | None = None
 
     def add(self, job: BlockId) -> None:
         """Soon."""
         self._pending[job] = None
         self._wake.set()
 
-    def wake(self) -> None:
-        """`next` returns, if only to look for others."""
+    def search(self) -> None:
+        """Look for others soon."""
+        self._is_search_due, self._left = True, None
         self._wake.set()
 
+    def has_to_search(self) -> bool:
+        """Whether to look for others now. Asked once for each search."""
+        is_due, self._is_search_due = self._is_search_due, False
+        return is_due
+
     async def next(self) -> Iterable[BlockId]:
-        """All that there are, once there are some."""
+        """All that there are, once there are some, or others have to be looked for."""
         await self._wake.wait()
         self._wake.clear()
         pending, self._pending = self._pending, {}
         return pending
 
     def put_off(self, job: BlockId, author: PeerId) -> bool:
-        """Whether a job that is new to us has to wait; it comes again, or is found once there is room."""
+        """Whether a job that is new to us has to wait; it comes again, or is found by a search."""
         wait_ms = self.newcomers.wait_ms(job, author)
-        if wait_ms:
-            asyncio.get_running_loop().call_later(wait_ms / 1000, self.add, job)
+        loop = asyncio.get_running_loop()
+        if wait_ms is None and self._left is None:
+            self._left = loop.call_later(NEW_JOBS_WAIT_MS_MAX / 1000, self.search)
+        elif wait_ms and job not in self._waiting:
+            self._waiting[job] = None
+            loop.call_later(wait_ms / 1000, self._come, job)
         return wait_ms != 0
+
+    def _come(self, job: BlockId) -> None:
+        self._waiting.pop(job, None)
+        self.add(job)

@@ -59,6 +59,7 @@ class Gate:
             raise OverBudget("you call too often; ask again later")
         if not may_call(peer, method):
             self._count("calls without a right")
+            self._budget.refused(peer)
             raise PeerFault(f"you may not call {method} now")
         if self._calls[peer] >= PEER_CALLS_PER_PEER_MAX:
             self._count("calls too many")

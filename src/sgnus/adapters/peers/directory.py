@@ -42,7 +42,7 @@ class Directory:
         self._now_ms = now_ms
         self._is_in_use = is_in_use
         self.is_shut_out = is_shut_out
-        self._waiting: OrderedDict[PeerId, SignedEnvelope] = OrderedDict()
+        self._waiting: OrderedDict[PeerId, KnownPeer] = OrderedDict()
         self._capacity = capacity
         self._known: OrderedDict[PeerId, KnownPeer] = OrderedDict()
         self._verify = VerifyCache()
@@ -58,7 +58,9 @@ class Directory:
             raise PeerFault(f"an address record with {len(record.endpoints)} endpoints")
         peer = PeerId(record.peer)
         if self.is_shut_out(peer):
-            self._wait(peer, envelope)
+            waiting = self._waiting.get(peer)
+            if waiting is None or is_newer(record, waiting.record):
+                self._wait(peer, KnownPeer(record, envelope))
             return False
         known = self._known.get(peer)
         if not is_newer(record, known.record if known else None):
@@ -82,20 +84,22 @@ class Directory:
         """
         known = self._known.get(peer)
         if known is not None:
-            self._wait(peer, known.envelope)
+            self._wait(peer, known)
         self.remove(peer)
 
     def readmit(self, peer: PeerId) -> None:
         """It is not shut out any more. A record that has expired meanwhile is left out: the peer tells another."""
-        envelope = self._waiting.pop(peer, None)
-        if envelope is not None:
+        waiting = self._waiting.pop(peer, None)
+        if waiting is not None:
             with contextlib.suppress(PeerFault):
-                self.admit(envelope)
+                self.admit(waiting.envelope)
+            self._tell_tls()
 
-    def _wait(self, peer: PeerId, envelope: SignedEnvelope) -> None:
-        self._waiting[peer] = envelope
+    def _wait(self, peer: PeerId, known: KnownPeer) -> None:
+        self._waiting[peer] = known
         if len(self._waiting) > self._capacity:
             self._waiting.popitem(last=False)
+        self._tell_tls()
 
     def is_admitted(self, peer: PeerId) -> bool:
         """Whether the peer may call; counts as a use."""
