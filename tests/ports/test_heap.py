@@ -46,3 +46,30 @@ def test_what_tracebacks_read_of_sources_is_forgotten_and_read_again() -> None:
         [sys.executable, "-c", SOURCES], capture_output=True, check=True, timeout=60, text=True
     )
     assert said.stdout.split() == ["0", '"""', "[]"]
+
+
+LAZY = """
+import linecache
+from sgnus.adapters import heap
+
+class Loader:
+    def get_source(self, name):
+        return "a line"
+
+real = linecache.lazycache
+def emptied_meanwhile(name, its_globals):
+    found = real(name, its_globals)
+    heap.give_back()
+    return found
+
+heap.prepare()
+linecache.lazycache = emptied_meanwhile
+print(linecache.getlines("/no/such.pyx", {"__name__": "such", "__loader__": Loader()}))
+"""
+
+
+def test_a_source_that_a_loader_would_read_may_be_forgotten_meanwhile() -> None:
+    said = subprocess.run(
+        [sys.executable, "-c", LAZY], capture_output=True, check=True, timeout=60, text=True
+    )
+    assert said.stdout.strip() == "[]"

@@ -66,10 +66,7 @@ async def test_a_list_that_is_here_is_told_once() -> None:
 
 
 @in_loop
-async def test_a_publisher_is_asked_for_one_list_at_a_time_and_few_publishers_are(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(listed, "RETRY_S", 0.01)
+async def test_a_publisher_is_asked_for_one_list_at_a_time_and_few_publishers_are() -> None:
     book = Book()
     for number in range(3):
         book.listings.fetch(view(number, "slow"))
@@ -77,34 +74,70 @@ async def test_a_publisher_is_asked_for_one_list_at_a_time_and_few_publishers_ar
         book.listings.fetch(view(number, f"author {number}"))
     await turns()
     assert book.asked == [BlockId("job0"), *(BlockId(f"job{10 + n}") for n in range(AT_ONCE - 1))]
-    await book.until_told(2 + 2 * AT_ONCE - (AT_ONCE - 1))  # The others are to be asked for again.
-    assert BlockId("job0") not in book.again
-    await book.listings.stop()
+    book.give.set()
+    await book.until_told(3 + 2 * AT_ONCE)
+    assert len(set(book.again)) == len(book.asked) == 3 + 2 * AT_ONCE, "each once, none waits for a timer"
+    assert not book.listings._queue and not book.listings._tasks
 
 
 @in_loop
-async def test_what_fails_is_asked_for_again_ever_later_and_what_cannot_be_is_not(
+async def test_what_fails_is_asked_for_again_ever_later_until_it_expires(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(listed, "RETRY_S", 0.001)
+    monkeypatch.setattr(listed, "RETRY_S_MAX", 0.008)
+    now_ms = [0]
+    monkeypatch.setattr(listed, "unix_ms", lambda: now_ms[0])
     book = Book()
     book.give.set()
     book.fails = WorldFault("unreachable")
-    for tries in range(1, 4):
-        book.listings.fetch(view(0, "a"))
-        await book.until_told(tries)
-        assert book.listings._waits_s[BlockId("job0")] == 0.001 * 2**tries
+    waits: list[float] = []
+    later = book.listings._later
+    monkeypatch.setattr(book.listings, "_later", lambda of, wait_s: (waits.append(wait_s), later(of, wait_s)))
+    book.listings.fetch(view(0, "a"))
+    async with asyncio.timeout(10):
+        while len(waits) < 5:
+            await asyncio.wait(list(book.listings._tasks.values()) or [asyncio.ensure_future(turns())])
+    assert waits[:5] == [0.001, 0.002, 0.004, 0.008, 0.008]
+    now_ms[0] = VIEW.expires_ms
+    async with asyncio.timeout(10):
+        while book.listings._timers or book.listings._tasks:
+            await turns()
+    assert book.again == []
+
+
+@in_loop
+async def test_what_cannot_be_is_not_asked_for_again() -> None:
+    book = Book()
+    book.give.set()
     book.fails = PeerFault("no list")
     book.listings.fetch(view(0, "a"))
     await turns()
-    assert len(book.again) == 3 and not book.listings._waits_s and not book.listings._tasks
+    assert (len(book.asked), book.again) == (1, [])
+    assert not book.listings._timers and not book.listings._tasks
+
+
+@in_loop
+async def test_no_more_wait_than_there_is_room_for_and_none_begins_after_the_end() -> None:
+    book = Book()
+    for number in range(listed.QUEUED_MAX + 9):
+        book.listings.fetch(view(number, "slow"))
+    assert len(book.listings._queue) == listed.QUEUED_MAX
+    await turns()
+    await book.listings.stop()
+    book.listings.fetch(view(9_999, "another"))
+    await turns()
+    assert book.asked == [BlockId("job0")] and not book.listings._tasks
 
 
 @in_loop
 async def test_a_publisher_that_never_ends_its_list_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(listed, "FETCH_S_MAX", 0.01)
-    monkeypatch.setattr(listed, "RETRY_S", 0.001)
+    monkeypatch.setattr(listed, "unix_ms", lambda: 0)
     book = Book()
-    book.listings.fetch(view(0, "a"))
-    await book.until_told(1)
-    assert not book.listings._tasks
+    book.listings.fetch(view(0, "slow"))
+    await turns()
+    async with asyncio.timeout(10):
+        await asyncio.wait(list(book.listings._tasks.values()))
+    assert list(book.listings._timers) == [BlockId("job0")]
+    await book.listings.stop()

@@ -95,3 +95,14 @@ async def test_jobs_that_were_too_many_are_looked_for_later_and_one_that_waits_c
         assert not looks.has_to_search(), "once"
         assert list(await looks.next()) == [job(-1)]
     assert not looks._waiting
+
+
+@in_loop
+async def test_a_search_ends_the_wait_for_another() -> None:
+    looks = Looks(Newcomers((NEAR,).__contains__, lambda: False))
+    are_put_off = [looks.put_off(job(number), NEAR) for number in range(NEW_JOBS_BURST + 400)]
+    assert all(are_put_off[-9:])
+    first = looks._left
+    assert first is not None
+    looks.search()
+    assert first.cancelled() and looks._left is None

@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import ctypes
 import linecache
+from collections.abc import Callable
 from typing import Any, Final
 
 EVERY_S: Final = 20.0
@@ -28,8 +29,12 @@ class Sources(dict[str, Any]):
     that `linecache` takes at an entry, a file that was there has become one without lines.
     """
 
-    def __missing__(self, name: str) -> tuple[int, None, list[str], str]:
-        return 0, None, [], name
+    def __missing__(self, name: str) -> tuple[Callable[[], None], None, list[str], str]:
+        return _no_lines, None, [], name  # An entry begins with its size, or with who reads it.
+
+
+def _no_lines() -> None:
+    """A source that cannot be read."""
 
 
 def prepare() -> None:

@@ -94,7 +94,7 @@ class Inputs:
         for source in (peer, *self._holders):
             try:
                 data = await self._blob(source, wanted, bytes_max)
-                if digest(data) == wanted:
+                if await asyncio.to_thread(digest, data) == wanted:
                     return data
                 fault = PeerFault("the publisher served a blob of another digest")
             except (PeerFault, WorldFault) as error:

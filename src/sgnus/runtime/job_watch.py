@@ -69,10 +69,10 @@ class JobWatch:
 
     async def stop(self) -> None:
         """Look at nothing any more."""
-        await self._listings.stop()
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
+        await self._listings.stop()
 
     def changed(self, job: BlockId) -> None:
         """Look at this job soon."""

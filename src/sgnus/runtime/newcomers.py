@@ -82,6 +82,8 @@ class Looks:
 
     def search(self) -> None:
         """Look for others soon."""
+        if self._left is not None:
+            self._left.cancel()
         self._is_search_due, self._left = True, None
         self._wake.set()
 

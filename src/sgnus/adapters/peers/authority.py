@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from sgnus.adapters.peers.budget import CallBudget
 from sgnus.adapters.peers.certificates import author_of_leaf
-from sgnus.adapters.peers.directory import Directory
+from sgnus.adapters.peers.directory import SHUT_OUT, Directory
 from sgnus.adapters.peers.sockets import hang_up
 from sgnus.messages.errors import PeerFault, WorldFault
 from sgnus.messages.ids import PeerId
@@ -35,8 +35,8 @@ class Gate:
         self._directory = directory
         self._budget = budget
         self._count = count
-        self._calls: Counter[PeerId] = Counter()
-        self._held = 0
+        self._calls: dict[PeerId, Counter[str]] = {}
+        self._held: Counter[PeerId] = Counter()
 
     @asynccontextmanager
     async def admitted(
@@ -47,44 +47,53 @@ class Gate:
         if self._directory.is_shut_out(peer):
             # It may go on calling over the connection that it has, and each refusal costs us a call.
             self._count("calls of peers shut out")
-            await self._hold(REFUSALS_HELD_SHUT_OUT_MS)
+            await self._hold(peer, REFUSALS_HELD_SHUT_OUT_MS)
             hang_up(context.peer())
-            raise PeerFault("you asked for too much, and are shut out for a while")
+            raise PeerFault(SHUT_OUT)  # For our log alone: the connection is closed.
         if not self._directory.is_admitted(peer):
             self._count("calls of removed peers")
             raise PeerFault("this node does not know you (any more)")
         if not self._budget.allows(peer, method):
             self._count("calls over budget")
-            await self._hold(REFUSALS_HELD_MS)
+            await self._hold(peer, REFUSALS_HELD_MS)
             raise OverBudget("you call too often; ask again later")
         if not may_call(peer, method):
             self._count("calls without a right")
             self._budget.refused(peer)
             raise PeerFault(f"you may not call {method} now")
-        if self._calls[peer] >= PEER_CALLS_PER_PEER_MAX:
+        places = self._calls.setdefault(peer, Counter())
+        if places.total() >= PEER_CALLS_PER_PEER_MAX:
             self._count("calls too many")
             self._budget.refused(peer)
             raise WorldFault(f"more than {PEER_CALLS_PER_PEER_MAX} calls at once")
-        self._calls[peer] += 1
+        place = context.peer()
+        places[place] += 1
         try:
             yield peer
         except PeerFault:
             self._budget.refused(peer)
             raise
         finally:
-            self._calls[peer] -= 1
-            if not self._calls[peer]:
-                del self._calls[peer]
+            places[place] -= 1
+            if not places.total():
+                self._calls.pop(peer, None)
 
-    async def _hold(self, ms: int) -> None:
-        """Let who calls too often wait for its refusal: it calls again once it has it. No more of them than we have room for."""
-        if self._held >= REFUSALS_HELD_MAX:
+    def cut_off(self, peer: PeerId) -> None:
+        """End the calls of `peer` that are under way, with their connections."""
+        for place in +self._calls.get(peer, Counter()):
+            hang_up(place)
+
+    async def _hold(self, peer: PeerId, ms: int) -> None:
+        """Let who calls too often wait for its refusal: it calls again once it has it. No more of them than we have room for,
+        nor of one peer.
+        """
+        if self._held.total() >= REFUSALS_HELD_MAX or self._held[peer] >= PEER_CALLS_PER_PEER_MAX:
             return
-        self._held += 1
+        self._held[peer] += 1
         try:
             await asyncio.sleep(ms / 1000)
         finally:
-            self._held -= 1
+            self._held -= Counter((peer,))
 
 
 def caller_of(auth: Any) -> PeerId:

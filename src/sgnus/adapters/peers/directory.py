@@ -7,6 +7,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 from sgnus.adapters.peers.certificates import authority_pem
 from sgnus.messages.errors import PeerFault, WorldFault
@@ -14,6 +15,8 @@ from sgnus.messages.ids import NetworkId, PeerId
 from sgnus.messages.limits import ADDRESS_ENDPOINTS_MAX, PEERS_ADMITTED_MAX
 from sgnus.messages.v1.types import AddressRecord, Endpoint, SignedEnvelope
 from sgnus.wire.envelope import VerifyCache, is_newer, open_address
+
+SHUT_OUT: Final = "you asked for too much, and are shut out for a while"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sgnus.adapters.peers.directory import Directory
+from sgnus.adapters.peers.directory import SHUT_OUT, Directory
 from sgnus.adapters.peers.wires import FinalRefusal
 from sgnus.messages.errors import PeerFault, WorldFault
 from sgnus.messages.ids import NetworkId, PeerId
@@ -48,5 +48,7 @@ class Greeting:
             raise FinalRefusal("another network")
         if hello.address.author != peer:
             raise PeerFault("the address record in Hello is another peer's")
+        if self._directory.is_shut_out(peer):
+            raise PeerFault(SHUT_OUT)
         self._directory.admit(hello.address)
         return hello

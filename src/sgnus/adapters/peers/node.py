@@ -129,7 +129,8 @@ class GrpcPeers:
         self.announce(record)
         self._events.deliver_to(deliver)
         loop = asyncio.get_running_loop()
-        shut_out = partial(_shut_out, own.overruns, self._directory, self._pairs, count)
+        doors = (self._directory, self._pairs, gate)
+        shut_out = partial(_shut_out, own.overruns, doors, count)
         own.overruns.followers.append(lambda peer: _call_in(loop, partial(shut_out, peer)))
         await server.start()
         self._server = server
@@ -216,15 +217,22 @@ def _count(counts: Counter[str], what: str) -> None:
 
 
 def _shut_out(
-    overruns: Overruns, directory: Directory, pairs: Pairs, count: Callable[[str], None], peer: PeerId
+    overruns: Overruns, doors: tuple[Directory, Pairs, Gate], count: Callable[[str], None], peer: PeerId
 ) -> None:
     """Nothing of it is taken until the time is over; then it is as known as before."""
+    directory, pairs, gate = doors
+
+    def readmit() -> None:
+        directory.readmit(peer)
+        pairs.learnt(peer)  # Who waits for its address may have it now.
+
     count("peers shut out")
     LOG.warning("%s asked for too much for too long: it is shut out for a while", peer, extra={"peer": peer})
     directory.shut_out(peer)
     pairs.drop(peer, "shut out for a while")
+    gate.cut_off(peer)
     wait_s = overruns.shut_out_ms(peer) / 1000 + READMIT_S
-    asyncio.get_running_loop().call_later(wait_s, directory.readmit, peer)
+    asyncio.get_running_loop().call_later(wait_s, readmit)
 
 
 def _call_in(loop: asyncio.AbstractEventLoop, what: Callable[[], None]) -> None:
