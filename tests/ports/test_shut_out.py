@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from types import SimpleNamespace
 from typing import Any, cast
 
 import grpc
@@ -10,10 +11,12 @@ import pytest
 
 from sgnus.adapters import overruns as overrunning
 from sgnus.adapters.overruns import Overruns
+from sgnus.adapters.peers import streams
 from sgnus.adapters.peers.authority import Gate
 from sgnus.adapters.peers.certificates import make_leaf
 from sgnus.adapters.peers.channels import path
 from sgnus.messages.errors import PeerFault
+from sgnus.messages.ids import PeerId
 from sgnus.messages.limits import OVERRUN_SECONDS_MAX, PEER_CALLS_PER_PEER_MAX, PROTOCOL_VERSION
 from sgnus.messages.v1.types import Hello
 from sgnus.wire.frames import frame_bytes
@@ -95,3 +98,20 @@ def test_one_peer_does_not_hold_all_places() -> None:
         assert not gate._held
 
     asyncio.run(story())
+
+
+def test_each_second_of_waiting_for_what_one_frame_cost_is_an_overrun(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(streams, "OWING_MS", 10)
+    noted: list[PeerId] = []
+
+    async def story() -> None:
+        async def nothing() -> None: ...
+
+        budget = SimpleNamespace(owe=lambda *_: 35, owes_still=noted.append)
+        around = SimpleNamespace(budget=budget, count=lambda _: None, events=SimpleNamespace(drained=nothing))
+        await streams.PairInbox(MALLORY.peer_id, cast(Any, around)).drained(1, 1)
+
+    asyncio.run(story())
+    assert noted == [MALLORY.peer_id] * 3

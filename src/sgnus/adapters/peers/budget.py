@@ -128,6 +128,10 @@ class StreamBudget:
             self._overruns.note(peer)
         return wait_ms
 
+    def owes_still(self, peer: PeerId) -> None:
+        """Another second has passed, and the peer is not yet read again: an overrun."""
+        self._overruns.note(peer)
+
     def _counted_and_sized(self, _: PeerId) -> tuple[TokenBucket, TokenBucket]:
         allowed, now_ms = self._allowance, self._clock_ms()
         return (

@@ -33,6 +33,8 @@ from sgnus.messages.v1.types import Hello
 from sgnus.ports import PeerSent
 
 BROKEN: Final = "the connection broke"
+OWING_MS: Final = 1_000
+"""Who owes for longer is over its budget in each of these seconds: one frame may cost many."""
 
 
 Greet = Callable[[int], bytes]
@@ -80,10 +82,15 @@ class PairInbox:
 
     async def drained(self, messages: int, size: int) -> None:
         """See `Inbox`."""
-        wait_ms = self._around.budget.owe(self._peer, messages, size)
+        budget = self._around.budget
+        wait_ms = budget.owe(self._peer, messages, size)
         if wait_ms:
             self._around.count("frames read later")
-            await asyncio.sleep(wait_ms / 1000)
+        while wait_ms > 0:
+            await asyncio.sleep(min(wait_ms, OWING_MS) / 1000)
+            wait_ms -= OWING_MS
+            if wait_ms > 0:
+                budget.owes_still(self._peer)
         await self._around.events.drained()
 
 
