@@ -25,14 +25,13 @@ from sgnus.runtime.engine import Engine
 from sgnus.runtime.events import EventHub
 from sgnus.runtime.inquiries import Inquiries
 from sgnus.runtime.jobs import Job, JobBook, marks_of, places_of, unix_ms
-from sgnus.runtime.listings import Listings
+from sgnus.runtime.listings import RETRY_S, Listings
 from sgnus.runtime.lobbies import LOBBIES_MAX, Lobbies
 from sgnus.runtime.newcomers import Looks, Newcomers
 from sgnus.runtime.restoring import keep_entries, settle_held
 from sgnus.wire.codec import decode
 
 LOG: Final = logging.getLogger("sgnus.jobs")
-RETRY_S: Final = 2.0
 
 
 class JobWatch:

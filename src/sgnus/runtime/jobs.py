@@ -152,9 +152,8 @@ class JobBook:
         self._read_blob = read_blob
         self._jobs: dict[BlockId, Job] = {}
         self._strangers: dict[BlockId, None] = {}
-        self._locks = WeakValueDictionary[
-            BlockId, asyncio.Lock
-        ]()  # Each as long as somebody holds it or waits for it.
+        # Each as long as somebody holds it or waits for it.
+        self._locks = WeakValueDictionary[BlockId, asyncio.Lock]()
 
     def get(self, job: BlockId) -> Job | None:
         return self._jobs.get(job)
