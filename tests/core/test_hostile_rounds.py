@@ -304,7 +304,7 @@ def test_no_crowd_of_rooms_takes_the_place_of_the_room_in_which_the_work_was_don
         newest = list(own.court.rounds)[-1]
         for one in (proposal, *seals):
             judging.hear(own, newest, one, 0)
-    assert len(own.court.rounds) == ROUNDS_PER_MICROJOB_MAX, STRANGERS_WAIT_MS
+    assert len(own.court.rounds) == ROUNDS_PER_MICROJOB_MAX
     assert of.instance in own.court.rounds
 
 
@@ -342,7 +342,7 @@ def test_whoever_begins_many_rooms_over_our_results_makes_us_take_part_in_a_few_
         word = STRANGER.sign(SignedKind.PROPOSAL, of.proposal(tuple(of.held)))
         node.handle(ins.PeerSaid(STRANGER.peer, word), 30)
     foreign = [one for one in node.rounds.running.values() if one.basis is None]
-    assert len(foreign) == ROUNDS_PER_MICROJOB_MAX, STRANGERS_WAIT_MS
+    assert len(foreign) == ROUNDS_PER_MICROJOB_MAX
 
 
 def test_who_brings_a_liars_other_verdict_is_not_to_blame() -> None:

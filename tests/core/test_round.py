@@ -10,10 +10,11 @@ import pytest
 from sgnus.core import proving
 from sgnus.core import roster as rosters
 from sgnus.core import sealing as sealings
+from sgnus.core.patience import unsealed_ms
 from sgnus.core.verification import Verification
 from sgnus.messages.errors import PeerFault
 from sgnus.messages.ids import PeerId
-from sgnus.messages.limits import REVEAL_MS, ROUND_STALLED_MS, UNSEALED_MS_MAX
+from sgnus.messages.limits import REVEAL_MS, ROUND_STALLED_MS
 from sgnus.messages.v1.types import Proposal, Seal, SignedKind
 from sgnus.runtime.pens import EnvelopePen
 from tests.core.round_table import STEP_MS, VERDICT_MS, Mute, Table
@@ -65,9 +66,9 @@ def test_a_round_that_its_members_never_seal_ends_although_somebody_proposes_aga
     of = committed(5)
     nobodies = of.peers[2:]
     table = Table(of, lambda who, _kind: who in nobodies)
-    assert table.sit(UNSEALED_MS_MAX - STEP_MS) is False
+    assert table.sit(unsealed_ms(VERDICT_MS) - STEP_MS) is False
     assert not any(table.members[peer].is_over for peer in of.peers[:2])
-    table.sit(UNSEALED_MS_MAX + 2 * STEP_MS)
+    table.sit(unsealed_ms(VERDICT_MS) + 2 * STEP_MS)
     assert all(table.members[peer].is_over for peer in of.peers[:2])
 
 

@@ -12,6 +12,7 @@ from sgnus.core.links import Links
 from sgnus.core.lobby import Lobby
 from sgnus.core.node import NodeCore
 from sgnus.core.outbox import Outbox
+from sgnus.core.patience import patience_ms
 from sgnus.core.pulse import WORD_MS, Pulse
 from sgnus.core.records import RecordBook
 from sgnus.core.room import Phase
@@ -22,7 +23,6 @@ from sgnus.messages.limits import (
     FOUNDING_HEAD_START_MS,
     FOUNDING_SPREAD_MS_MAX,
     LINGER_MS,
-    PROVING_HEARD_MS,
     REOPEN_MS_MAX,
     ROOM_STALE_MS,
     ROOMS_PER_JOB_MAX,
@@ -308,6 +308,7 @@ TERMS = Terms(
     chunks=25,
     chunks_per_sub_block=1,
 )
+LATE_MS = patience_ms(FACTS.deadline_ms)
 DONE = {"delivered": 10, "members": 2, "closing": True, "sequence": 2}
 
 
@@ -321,12 +322,12 @@ def ended(terms: Terms | None = TERMS, host: PeerId = B, **changes: object) -> L
 
 def test_what_others_verify_is_not_founded_again_until_that_is_late() -> None:
     known = ended()
-    assert 0 not in known.without_room(PROVING_HEARD_MS)
-    assert 0 in known.without_room(PROVING_HEARD_MS + 1)
+    assert 0 not in known.without_room(LATE_MS)
+    assert 0 in known.without_room(LATE_MS + 1)
     # A host that says so again and again does not keep a microjob for itself.
-    known.hear(RoomHeard(B, announcement("bb", sequence=3)), PROVING_HEARD_MS)
-    known.hear(RoomHeard(B, announcement("bb", **{**DONE, "sequence": 4})), PROVING_HEARD_MS)
-    assert 0 in known.without_room(PROVING_HEARD_MS + 1)
+    known.hear(RoomHeard(B, announcement("bb", sequence=3)), LATE_MS)
+    known.hear(RoomHeard(B, announcement("bb", **{**DONE, "sequence": 4})), LATE_MS)
+    assert 0 in known.without_room(LATE_MS + 1)
 
 
 def test_a_verification_that_failed_opens_its_microjob_at_once() -> None:

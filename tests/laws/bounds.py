@@ -6,7 +6,7 @@ from sgnus.core.docket import VERDICTS_MAX, Docket
 from sgnus.core.node import NodeCore
 from sgnus.core.records import RECORDS_MAX
 from sgnus.core.room import Room
-from sgnus.core.rounds import Rounds
+from sgnus.core.round_list import Rounds
 from sgnus.messages import limits
 
 

@@ -16,7 +16,7 @@ from sgnus.core import effects as fx
 from sgnus.core import inputs as ins
 from sgnus.core.beaconing import spoken_before
 from sgnus.core.node import NodeCore
-from sgnus.core.rounds import sat_before
+from sgnus.core.round_list import sat_before
 from sgnus.core.terms import Terms
 from sgnus.crypto.commits import commit_root_of
 from sgnus.messages.fields import Message

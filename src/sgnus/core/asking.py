@@ -68,6 +68,12 @@ def ask_again(node: NodeCore, pending: Pending, now_ms: int) -> None:
         _request(node, pending, known.announcement)
 
 
+def is_known(node: NodeCore, pending: Pending) -> bool:
+    """As far as we know there still is such a room. If not, an answer may be on its way, but nobody who waits is to blame."""
+    lobby = node.jobs.get(pending.job)
+    return lobby is not None and pending.instance in lobby.rooms
+
+
 def _request(node: NodeCore, pending: Pending, said: RoomAnnouncement) -> None:
     request = JoinRequest(
         job=said.job,

@@ -11,12 +11,12 @@ from sgnus.core import effects as fx
 from sgnus.core import roster as rosters
 from sgnus.core.membership import request_work
 from sgnus.core.pacing import note_news
+from sgnus.core.patience import quorum_ms
 from sgnus.core.room import Hosting, Phase, Room
 from sgnus.messages.errors import PeerFault
 from sgnus.messages.ids import PeerId
 from sgnus.messages.limits import (
     DURATION_MS_MAX,
-    ELECTION_MS_MAX,
     EPOCHS_AHEAD_MAX,
     SILENCE_MS_MAX,
     SUSPICION_MS,
@@ -52,7 +52,7 @@ def watch_host(room: Room, now_ms: int) -> None:
         room.tell(f"host {room.host[-6:]} is suspected")
     if room.book.is_complete():
         room.close("complete")
-    elif now_ms - ballot.since_ms > ELECTION_MS_MAX:
+    elif now_ms - ballot.since_ms > quorum_ms(room.seat.deadline_ms):
         room.close("no quorum for another host")
     elif room.phase is Phase.STANDING and now_ms >= ballot.until_ms:
         room.phase = Phase.MEMBER

@@ -1,6 +1,6 @@
 """Microjobs of which all is done and whose receipt is awaited: whoever founded one again would have all of it run again.
 
-Decides nothing by another's word for long: a host is believed once for a microjob, and no longer than `PROVING_HEARD_MS`.
+Decides nothing by another's word for long: a host is believed once for a microjob, and no longer than verification has patience.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from sgnus.messages.ids import PeerId
-from sgnus.messages.limits import PROVING_HEARD_MS, ROOMS_PER_JOB_MAX
+from sgnus.messages.limits import ROOMS_PER_JOB_MAX
 from sgnus.messages.v1.types import RoomAnnouncement
 
 
@@ -20,9 +20,9 @@ class Finished:
     heard: dict[int, int] = field(default_factory=dict)
     believed: dict[tuple[int, PeerId], None] = field(default_factory=dict)
 
-    def hear(self, host: PeerId, said: RoomAnnouncement, members_min: int, now_ms: int) -> None:
+    def hear(self, host: PeerId, said: RoomAnnouncement, members_min: int, until_ms: int) -> None:
         """The host of a room that we knew ends it. Its members verify it beside what they do next, if all is done and they
-        are enough.
+        are enough, until then.
         """
         told = (said.microjob, host)
         is_verified = said.delivered >= said.sub_blocks and said.members >= members_min
@@ -31,7 +31,7 @@ class Finished:
         if len(self.believed) >= ROOMS_PER_JOB_MAX:
             del self.believed[next(iter(self.believed))]
         self.believed[told] = None
-        self.heard[said.microjob] = now_ms + PROVING_HEARD_MS
+        self.heard[said.microjob] = until_ms
 
     def open_again(self, microjob: int) -> None:
         """Its verification came to no receipt: it needs a room."""

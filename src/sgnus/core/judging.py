@@ -15,14 +15,14 @@ from sgnus.core import inputs as ins
 from sgnus.core.arbiter import Arbitration, Guilt
 from sgnus.core.beacon import Beacon
 from sgnus.core.docket import Docket, RoundId
+from sgnus.core.patience import patience_ms
 from sgnus.core.publication import Publication, Shelf
-from sgnus.core.sealing import Sealing
+from sgnus.core.sealing import Sealing, majority
 from sgnus.core.terms import Terms
 from sgnus.crypto.merkle import split_digests
 from sgnus.messages.errors import PeerFault
 from sgnus.messages.ids import InstanceId, PeerId
 from sgnus.messages.limits import (
-    ABSENT_MS_MAX,
     RECHECK_WAIT_MS,
     ROUNDS_AT_ONCE_MAX,
     ROUNDS_PER_MICROJOB_MAX,
@@ -42,7 +42,7 @@ def propose(own: Publication, envelope: SignedEnvelope, now_ms: int) -> None:
     if shelf.taken or not _holds(shelf, proposal):
         return
     instance = InstanceId(proposal.instance)
-    if instance in own.court.rounds or _is_early(shelf, checked, terms.policy.min_members, now_ms):
+    if instance in own.court.rounds or _is_early(own, checked, terms.policy.min_members, now_ms):
         return
     _make_room(own, proposal.microjob)
     docket = Docket(own.pen, terms, RoundId(instance, proposal.round))
@@ -57,10 +57,11 @@ def _holds(shelf: Shelf, proposal: Proposal) -> bool:
     return held == [one.payload for one in proposal.held]
 
 
-def _is_early(shelf: Shelf, checked: Sealing, members_min: int, now_ms: int) -> bool:
+def _is_early(own: Publication, checked: Sealing, members_min: int, now_ms: int) -> bool:
     """Whether a room with somebody who had no seat where the work was done must wait for the rooms in which it was: else
     anybody founds one over the results of others, to be drawn from with its friends.
     """
+    shelf = own.shelf(checked.proposal.microjob)
     made = Counter(commit.instance for commit in checked.commits)
     homes = [name for name in made if made[name] == max(made.values())]
     homes.append(InstanceId(shelf.preferred))
@@ -165,38 +166,39 @@ def tick(own: Publication, now_ms: int, connected: Collection[PeerId] = ()) -> N
             own.tell(f"{_room(arbitration.microjob, instance)}: its verification came to no end")
             open_again(own, arbitration.microjob)
             continue
-        if _has_nobody_left(arbitration, now_ms) and _redo_of_absent(own, arbitration, connected):
-            continue
         arbiter.advance(arbitration, now_ms)
         settle(own, instance, now_ms)
+    for microjob in dict.fromkeys(one.microjob for one in own.court.rounds.values()):
+        _look_for_absent(own, microjob, connected, now_ms)
 
 
-def _has_nobody_left(arbitration: Arbitration, now_ms: int) -> bool:
-    """Its members could not seal it in time: those who say nothing are too many to be passed over."""
-    is_late = now_ms - arbitration.beacon.born_ms >= ABSENT_MS_MAX
-    return is_late and not arbitration.docket.sealed()
-
-
-def _redo_of_absent(own: Publication, arbitration: Arbitration, connected: Collection[PeerId]) -> bool:
-    """Whoever committed is drawn from, in every room over these results, and would be waited for in every one. What those did
-    who seal in none of them, and have no stream with us, is done again by members that are there. False if nobody is absent:
-    a crowd of strangers cannot have the work of those undone who verify it elsewhere. We are always there.
+def _look_for_absent(own: Publication, microjob: int, connected: Collection[PeerId], now_ms: int) -> None:
+    """Whoever committed is drawn from, in every room over these results, and would be waited for in every one. Where those that
+    are gone are too many to be passed over, what they did is done again, by those that are there: a crowd of strangers
+    cannot have the work of those undone who verify it elsewhere. If nobody is there, it is we who are alone.
     """
-    microjob, shelf = arbitration.microjob, own.shelf(arbitration.microjob)
+    shelf = own.shelf(microjob)
+    members = {number: PeerId(_member_of(own, one)) for number, one in sorted(shelf.held.items())}
+    away = [peer for peer in dict.fromkeys(members.values()) if peer not in (own.pen.peer, *connected)]
+    shelf.absent_ms = {peer: shelf.absent_ms.get(peer, now_ms) for peer in away}
+    since_ms = now_ms - patience_ms(own.facts.deadline_ms)
+    gone = [number for number, peer in members.items() if shelf.absent_ms.get(peer, now_ms) <= since_ms]
     rounds = [one for one in own.court.rounds.values() if one.microjob == microjob]
-    present = {
-        author for one in rounds for attempt in one.docket.attempts.values() for author in attempt.seals
-    }
-    present.update((own.pen.peer, *connected))
-    absent = [n for n, one in sorted(shelf.held.items()) if _member_of(own, one) not in present]
-    for number in absent:
+    is_alone = not any(peer in connected for one in rounds for peer in one.audience())
+    if not gone or is_alone or any(_goes_on(one, connected) for one in rounds):
+        return
+    for number in gone:
         _void(own, microjob, number)
-    if absent:
-        own.tell(
-            f"microjob {microjob}: who did {len(absent)} of its sub-blocks is gone, and they are done again"
-        )
-        open_again(own, microjob)
-    return bool(absent)
+    own.tell(f"microjob {microjob}: who did {len(gone)} of its sub-blocks is gone, and they are done again")
+    open_again(own, microjob)
+
+
+def _goes_on(arbitration: Arbitration, connected: Collection[PeerId]) -> bool:
+    """It is sealed, and enough of its members are there to pass over the others."""
+    return any(
+        majority(sum(peer in connected for peer in one.members), len(one.members) - 1)
+        for one in arbitration.docket.sealed()
+    )
 
 
 def examined(own: Publication, given: ins.Reexecuted, now_ms: int) -> None:
@@ -333,4 +335,5 @@ def open_again(own: Publication, microjob: int) -> None:
         own.out.append(fx.Send(tuple(peers), RoomClosed(instance=name, reason=CloseReason.FAILED)))
     shelf.instances.clear()
     shelf.strangers_ms = None
+    shelf.absent_ms.clear()
     shelf.preferred = ""

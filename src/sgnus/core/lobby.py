@@ -13,6 +13,7 @@ from typing import Final
 from sgnus.core.finished import Finished
 from sgnus.core.inputs import JobFacts, RoomHeard
 from sgnus.core.pacing import stale_ms
+from sgnus.core.patience import patience_ms
 from sgnus.core.terms import Terms
 from sgnus.messages.ids import InstanceId, PeerId
 from sgnus.messages.limits import (
@@ -121,7 +122,8 @@ class Lobby:
         if known is not None and known.host == host:
             del self.rooms[instance]
             if terms is not None and known.announcement.microjob == heard.announcement.microjob:
-                self.finished.hear(host, heard.announcement, terms.policy.min_members, now_ms)
+                until_ms = now_ms + patience_ms(self.facts.deadline_ms)
+                self.finished.hear(host, heard.announcement, terms.policy.min_members, until_ms)
         if (instance, host) not in self.ended:
             self.ended = [*self.ended[-255:], (instance, host)]
 
@@ -224,6 +226,13 @@ class Lobby:
             and self.shunned.get(known.host, now_ms) <= now_ms
             and known.host not in self.facts.banned
         ]
+
+
+def forget(lobby: Lobby, instance: InstanceId) -> None:
+    """The publisher ended this room: whoever asked for a seat there would wait in vain, and take its host for gone."""
+    known = lobby.rooms.pop(instance, None)
+    if known is not None:
+        lobby.ended = [*lobby.ended[-255:], (instance, known.host)]
 
 
 def _waits_for_members(known: KnownRoom, terms: Terms | None) -> bool:

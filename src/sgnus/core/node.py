@@ -24,7 +24,7 @@ from sgnus.core.outbox import Outbox
 from sgnus.core.pen import Pen
 from sgnus.core.publication import Publication
 from sgnus.core.room import Phase, Room
-from sgnus.core.rounds import Rounds
+from sgnus.core.round_list import Rounds
 from sgnus.messages.errors import PeerFault
 from sgnus.messages.ids import BlockId, PeerId
 from sgnus.messages.v1.types import SignedEnvelope

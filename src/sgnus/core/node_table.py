@@ -9,7 +9,7 @@ from sgnus.core import app_seats, departing, judging, moving, observing, pacing,
 from sgnus.core import effects as fx
 from sgnus.core import inputs as ins
 from sgnus.core.admission import Standing
-from sgnus.core.lobby import Lobby
+from sgnus.core.lobby import Lobby, forget
 from sgnus.core.publication import Publication
 from sgnus.core.room import Phase, Room
 from sgnus.messages.errors import PeerFault
@@ -87,6 +87,9 @@ def _said(node: NodeCore, given: ins.PeerSaid, now_ms: int) -> None:
         return
     if isinstance(message, RoomClosed):
         rounds.closed(node, given.peer, message)
+        for lobby in node.jobs.values():
+            if given.peer == lobby.facts.publisher:
+                forget(lobby, InstanceId(message.instance))
     if isinstance(message, HeldNotice):
         if len(dict.fromkeys(envelope.author for envelope in message.held)) > 1:
             raise PeerFault("a notice of what several publishers hold")

@@ -13,6 +13,7 @@ from sgnus.core import claims, findings, receipt
 from sgnus.core import effects as fx
 from sgnus.core import roster as rosters
 from sgnus.core.draw import Draw
+from sgnus.core.patience import unsealed_ms
 from sgnus.core.sealing import Sealing
 from sgnus.core.verification import Verification
 from sgnus.messages.ids import PeerId
@@ -28,7 +29,6 @@ from sgnus.messages.limits import (
     ROUND_STALLED_MS,
     SEVERED_MS,
     SILENT_MS,
-    UNSEALED_MS_MAX,
     VERIFICATION_TICK_MS,
 )
 from sgnus.messages.v1.types import (
@@ -94,7 +94,7 @@ def tick(own: Verification, now_ms: int) -> None:
     if now_ms - own.moments.moved_ms >= ROUND_STALLED_MS + _longest_ms(own):
         own.end("nothing happened any more")
         return
-    if now_ms - own.moments.born_ms >= UNSEALED_MS_MAX and not own.docket.sealed():
+    if now_ms - own.moments.born_ms >= unsealed_ms(own.verdict_ms) and not own.docket.sealed():
         # Whom a host seated may be nobody: where these are the most, no attempt is ever sealed by all or without them.
         own.end("its members do not seal it")
         return

@@ -73,6 +73,8 @@ class Shelf:
     rechecks: dict[int, Recheck] = field(default_factory=dict)
     strangers_ms: int | None = None
     """Since when a room with others than those who did the work asks to verify it."""
+    absent_ms: dict[PeerId, int] = field(default_factory=dict)
+    """Since when those who did the work have no stream with us, while it is to be verified."""
 
 
 @dataclass(slots=True)

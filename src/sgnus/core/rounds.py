@@ -6,14 +6,12 @@ complete or when a proposal comes that seats us.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from sgnus.core import beaconing, findings, judging, proving
 from sgnus.core import inputs as ins
 from sgnus.core import sealing as sealings
-from sgnus.core.beacon import Beacon
 from sgnus.core.docket import WORDS, Docket, RoundId
 from sgnus.core.room import Room
 from sgnus.core.sealing import seated
@@ -24,10 +22,6 @@ from sgnus.messages.fields import Message
 from sgnus.messages.ids import BlockId, InstanceId, PeerId
 from sgnus.messages.limits import (
     DEADLINE_MS_DEFAULT,
-    EARLY_BYTES_MAX,
-    EARLY_WORD_BYTES_MAX,
-    EARLY_WORDS_MAX,
-    OPENINGS_KEPT_MAX,
     PROPOSE_STAGGER_MS,
     REPEAT_MS,
     ROOMS_LEFT_MAX,
@@ -65,59 +59,6 @@ _TYPES: Final[dict[SignedKind, type[Message]]] = {
     SignedKind.VERDICT: Verdict,
     SignedKind.OPENING: Opening,
 }
-
-
-@dataclass(slots=True)
-class Rounds:
-    """`own` are the openings of our commits; `early` are words of rounds that we do not know yet; `left` are rooms that
-    ended for us before we had heard all of their HELDs. `beacons` are rounds of others' jobs that name us as their beacon,
-    `spoken` what we said in such before we were started again.
-    """
-
-    running: dict[InstanceId, Verification] = field(default_factory=dict)
-    beacons: dict[InstanceId, Beacon] = field(default_factory=dict)
-    spoken: dict[InstanceId, SignedEnvelope] = field(default_factory=dict)
-    own: dict[tuple[InstanceId, int], Opening] = field(default_factory=dict)
-    early: dict[InstanceId, list[SignedEnvelope]] = field(default_factory=dict)
-    over: list[InstanceId] = field(default_factory=list)
-    left: dict[InstanceId, Room] = field(default_factory=dict)
-
-    def keep_opening(self, opening: Opening) -> None:
-        """What we committed to, until its round opens it."""
-        self.own[InstanceId(opening.instance), opening.sub_block] = opening
-        while len(self.own) > OPENINGS_KEPT_MAX:
-            del self.own[next(iter(self.own))]
-
-    def keep_early(self, instance: InstanceId, envelope: SignedEnvelope) -> None:
-        """A word of a round that may begin for us any moment."""
-        if instance in self.over:
-            return
-        if len(envelope.payload) > EARLY_WORD_BYTES_MAX:
-            return
-        words = self.early.setdefault(instance, [])
-        if len(words) < EARLY_WORDS_MAX and envelope not in words:
-            words.append(envelope)
-        while len(self.early) > ROUNDS_AT_ONCE_MAX or self._early_bytes() > EARLY_BYTES_MAX:
-            del self.early[next(iter(self.early))]
-
-    def _early_bytes(self) -> int:
-        return sum(len(word.payload) for words in self.early.values() for word in words)
-
-    def end(self, instance: InstanceId) -> None:
-        """Nothing of this instance is verified any more."""
-        self.over = [*self.over[1 - ROUNDS_AT_ONCE_MAX :], instance]
-
-    def peers(self) -> list[PeerId]:
-        """Whom we need a stream with."""
-        members = [peer for round_ in self.running.values() for peer in round_.audience()]
-        return members + [peer for one in self.beacons.values() for peer in one.audience()]
-
-
-def sat_before(keys: Iterable[str]) -> list[InstanceId]:
-    """The instances in which we sealed before we were started again, out of the keys of those facts: in none of them do we
-    speak again, since we may have revealed.
-    """
-    return list(dict.fromkeys(InstanceId(key.split("/")[0]) for key in keys))
 
 
 def begin(node: NodeCore, room: Room, now_ms: int) -> None:
@@ -226,13 +167,17 @@ def reexecuted(node: NodeCore, given: ins.Reexecuted, now_ms: int) -> None:
 
 
 def closed(node: NodeCore, sender: PeerId, said: RoomClosed) -> None:
-    """The publisher ends a room whose records hold a falsehood, and with it its round: its microjob is open again."""
+    """The publisher ends a room whose records hold a falsehood, and with it its round, and any other round over the same
+    results, of which it may not know: its microjob is open again.
+    """
     instance = InstanceId(said.instance)
     round_, room = node.rounds.running.get(instance), node.room
     if round_ is not None and sender == round_.docket.terms.publisher:
-        _with_round(
-            node, round_, lambda: round_.end("somebody signed what is false; the microjob is open again")
-        )
+        over = round_.results()
+        for one in list(node.rounds.running.values()):
+            if one is round_ or any(results in over for results in one.results()):
+                one.end("somebody signed what is false; the microjob is open again")
+                _collect(node, one)
     elif room is not None and (room.seat.instance, room.seat.publisher) == (instance, sender):
         node.rounds.end(instance)
 

@@ -17,6 +17,7 @@ from sgnus.messages.errors import PeerFault
 from sgnus.messages.ids import InstanceId, PeerId
 from sgnus.messages.limits import (
     IDLE_SEAT_MS,
+    JOIN_ANSWER_MS_LATE,
     LOBBY_LISTEN_MS,
     REFUSED_DOUBLINGS_MAX,
     SEEK_MS,
@@ -126,6 +127,8 @@ def seek(node: NodeCore, now_ms: int) -> None:
     """Look for a seat if we have none, or one without work while there is work elsewhere."""
     pending = node.search.pending
     if pending is not None:
+        if not asking.is_known(node, pending):
+            pending.until_ms = min(pending.until_ms, now_ms + JOIN_ANSWER_MS_LATE)
         if now_ms < pending.until_ms:
             asking.ask_again(node, pending, now_ms)
             node.search.seek_ms = pending.next_ms
@@ -286,7 +289,7 @@ def take_list(node: NodeCore, said: OnPeerListChanged | VoteRequest, now_ms: int
 def _give_up_pending(node: NodeCore, now_ms: int) -> None:
     pending, node.search.pending = node.search.pending, None
     lobby = node.jobs.get(pending.job) if pending else None
-    if pending is not None and lobby is not None:
+    if pending is not None and lobby is not None and asking.is_known(node, pending):
         lobby.refuse(pending.instance, now_ms, dead=True)
         lobby.shun(pending.host, now_ms)
     answer_app(node, RoomJoinStatus.ROOM_DOES_NOT_EXIST, "the room's host does not answer")

@@ -98,6 +98,11 @@ class Verification:
             return self.docket.seats()
         return self.basis.seats
 
+    def results(self) -> list[tuple[bytes, ...]]:
+        """The HELDs that its proposals are over."""
+        proposals = [attempt.sealing.proposal for attempt in self.docket.attempts.values()]
+        return [tuple(word.payload for word in proposal.held) for proposal in proposals]
+
     def place(self) -> int:
         """Staggers what anybody may do."""
         seats = sorted(self.docket.seats())

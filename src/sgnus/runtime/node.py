@@ -21,7 +21,7 @@ from sgnus.adapters.store import SqliteStore
 from sgnus.core.ballot import voted_before
 from sgnus.core.beaconing import spoken_before
 from sgnus.core.node import NodeCore
-from sgnus.core.rounds import sat_before
+from sgnus.core.round_list import sat_before
 from sgnus.crypto.identity import Identity
 from sgnus.messages.errors import UserFault
 from sgnus.messages.ids import NetworkId, PeerId

@@ -14,7 +14,7 @@ from sgnus.core.ballot import voted_before
 from sgnus.core.beaconing import spoken_before
 from sgnus.core.node import NodeCore
 from sgnus.core.receipt import digest_of
-from sgnus.core.rounds import sat_before
+from sgnus.core.round_list import sat_before
 from sgnus.crypto.identity import Identity
 from sgnus.messages.ids import BlockId, PeerId
 from sgnus.messages.v1.types import Opening, SignedEnvelope

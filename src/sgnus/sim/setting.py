@@ -27,11 +27,11 @@ FAULTS = (
 PEERS_MIN, PEERS_MAX = 2, 64
 FAULTS_MS = 15_000
 CALM_MS = 30_000
-PROVED_CALM_MS = 180_000
-"""Where more than half of those who did the work are gone for good, the time-outs of verification add up: a round stalls for
-30 s, a room with strangers waits 20 s, the publisher 30 s for the absent; then their work is done and verified again.
+PROVED_CALM_MS = 60_000
+"""Where half of those who did the work are gone for good, times add up: a room waits 12 s for a quorum, the publisher 12 s for
+the absent, a room with strangers 20 s; then the work is done again, and verified.
 """
-HOSTILE_CALM_MS = 180_000
+HOSTILE_CALM_MS = 120_000
 """Hostile peers go on when all is calm; this is the time that honest ones have against them."""
 
 

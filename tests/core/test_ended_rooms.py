@@ -1,0 +1,129 @@
+"""A seat that was asked for in a room that has ended meanwhile: nobody is to blame that it is not answered."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from sgnus.core import effects as fx
+from sgnus.core import roster as rosters
+from sgnus.core.inputs import Input, PeerSaid, RoomHeard, Tick
+from sgnus.core.node import NodeCore
+from sgnus.messages.ids import PeerId
+from sgnus.messages.limits import DEAD_ROOM_MS, JOIN_ANSWER_MS_LATE, JOIN_ANSWER_MS_MAX, SEEK_MS
+from sgnus.messages.v1.types import (
+    CloseReason,
+    Held,
+    JoinAnswer,
+    JoinReason,
+    Member,
+    RoomAnnouncement,
+    RoomClosed,
+    SignedEnvelope,
+    SignedKind,
+)
+from sgnus.sim.pens import CheapPen, address_of
+from tests.core.test_hostile_rounds import STRANGER, committed, node_of
+from tests.core.test_seeking_in_crowds import FACTS, ME, PUBLISHER, asked, hear_rooms, seeker
+from tests.round_support import member_of
+
+HOST = PeerId("host-0")
+ASKED_MS = SEEK_MS
+
+
+def asking() -> tuple[NodeCore, RoomAnnouncement, SignedEnvelope]:
+    """It has asked the host of the only room that it knows: what that announced, and the request."""
+    node = seeker((ME, PUBLISHER, PeerId("n1")))
+    hear_rooms(node, 1, 10)
+    (known,) = node.jobs[FACTS.job].rooms.values()
+    gossip = [one for one in node.handle(Tick(), ASKED_MS) if isinstance(one, fx.Gossip)]
+    (join,) = [one.message.body for one in gossip]
+    assert isinstance(join, SignedEnvelope) and join.kind is SignedKind.JOIN
+    return node, known.announcement, join
+
+
+def ended(announcement: RoomAnnouncement, by: str) -> Input:
+    """What tells that the room is over."""
+    said = dataclasses.replace(announcement, sequence=2)
+    match by:
+        case "its host":
+            return RoomHeard(HOST, dataclasses.replace(said, closing=True))
+        case "its host's next room":
+            other = rosters.instance_id(FACTS.job, 7, HOST, 2)
+            return RoomHeard(HOST, dataclasses.replace(said, microjob=7, instance=other))
+        case _:
+            return PeerSaid(PeerId(by), RoomClosed(instance=said.instance, reason=CloseReason.FAILED))
+
+
+def wait(node: NodeCore, from_ms: int, to_ms: int) -> list[fx.Effect]:
+    effects: list[fx.Effect] = []
+    for now_ms in range(from_ms, to_ms, 50):
+        effects += node.handle(Tick(), now_ms)
+    return effects
+
+
+@pytest.mark.parametrize("by", ["its host", "its host's next room", PUBLISHER])
+def test_it_is_not_waited_for_and_its_host_is_asked_for_the_next_one(by: str) -> None:
+    node, announcement, _join = asking()
+    said = node.handle(ended(announcement, by), ASKED_MS + 10)
+    said += node.handle(ended(announcement, "its host's next room"), ASKED_MS + 20)
+    assert asked(said) == [] and node.search.pending is not None, "an answer may be on its way"
+    requests = asked(wait(node, ASKED_MS + 50, ASKED_MS + 10 + JOIN_ANSWER_MS_LATE + 2 * SEEK_MS))
+    assert [request.microjob for request in requests] == [7]
+    assert not node.jobs[FACTS.job].shunned
+
+
+def test_a_stranger_ends_no_room() -> None:
+    node, announcement, _join = asking()
+    node.handle(ended(announcement, "somebody"), ASKED_MS + 10)
+    assert len(node.jobs[FACTS.job].rooms) == 1
+
+
+def test_an_answer_that_was_on_its_way_still_seats_us() -> None:
+    node, announcement, join = asking()
+    pending, own = node.search.pending, CheapPen(HOST)
+    assert pending is not None
+    node.handle(ended(announcement, "its host"), ASKED_MS + 10)
+    seats = tuple(
+        Member(peer=peer, workers=1, address=address_of(CheapPen(peer)), join=word)
+        for peer, word in ((HOST, None), (ME, join))
+    )
+    listed = rosters.found(own, FACTS.job, 0, 1, seats)
+    assert listed.instance == pending.instance
+    answer = JoinAnswer(
+        job=FACTS.job,
+        microjob=0,
+        instance=pending.instance,
+        nonce=pending.nonces[0],
+        reason=JoinReason.ACCEPTED,
+        list=listed.envelope,
+    )
+    node.handle(PeerSaid(HOST, answer), ASKED_MS + 10 + JOIN_ANSWER_MS_LATE - 1)
+    assert node.room is not None and node.room.seat.instance == pending.instance
+
+
+def test_a_host_that_does_not_answer_for_a_room_that_lives_is_left_alone_for_a_while() -> None:
+    node, _announcement, _join = asking()
+    wait(node, ASKED_MS + 50, ASKED_MS + JOIN_ANSWER_MS_MAX + 2 * SEEK_MS)
+    until_ms = node.jobs[FACTS.job].shunned[HOST]
+    assert until_ms >= ASKED_MS + JOIN_ANSWER_MS_MAX + DEAD_ROOM_MS
+
+
+def test_with_a_round_that_its_publisher_ends_end_all_over_the_same_results_and_no_others() -> None:
+    of = committed()
+    node = node_of(of, of.peers[1])
+    last = of.publisher.open(of.held[3], SignedKind.HELD, Held)
+    again = of.publisher.sign(SignedKind.HELD, dataclasses.replace(last, turn=1))
+    instances = []
+    for nonce, held in ((100, of.held), (101, of.held), (102, (*of.held[:3], again))):
+        instances.append(rosters.instance_id(of.terms.job, 0, STRANGER.peer, nonce))
+        seats = (member_of(STRANGER, of.terms.job, instances[-1]),)
+        of.list = rosters.found(STRANGER, of.terms.job, 0, nonce, seats)
+        word = STRANGER.sign(SignedKind.PROPOSAL, of.proposal(tuple(held)))
+        node.handle(PeerSaid(STRANGER.peer, word), 30)
+    assert list(node.rounds.running) == instances
+    node.handle(PeerSaid(STRANGER.peer, RoomClosed(instance=instances[0], reason=CloseReason.FAILED)), 40)
+    assert list(node.rounds.running) == instances
+    node.handle(PeerSaid(of.publisher.peer, RoomClosed(instance=instances[0], reason=CloseReason.FAILED)), 50)
+    assert list(node.rounds.running) == [instances[2]]
