@@ -9,7 +9,7 @@ from typing import Final
 from sgnus.core import arbiter, proving, receipt
 from sgnus.core import beacon as beacons
 from sgnus.core import effects as fx
-from sgnus.core.arbiter import Arbitration, Guilt
+from sgnus.core.arbiter import Arbitration, Guilt, Since
 from sgnus.core.beacon import Beacon
 from sgnus.core.docket import Docket, RoundId
 from sgnus.core.receipt import Proven
@@ -49,7 +49,7 @@ class Table:
         self.members = {peer: self._member(peer) for peer in of.peers}
         docket = Docket(of.publisher, of.terms, RoundId(of.list.instance))
         self.aside: dict[PeerId, Arbitration | Beacon] = {
-            self.publisher: Arbitration(Beacon(docket, 0, 0), of.openings)
+            self.publisher: Arbitration(Beacon(docket, 0, 0), of.openings, Since(0))
         }
         if beacon is not None:
             self.aside[beacon.docket.pen.peer] = beacon

@@ -15,6 +15,7 @@ from sgnus.messages.limits import DEAD_ROOM_MS, JOIN_ANSWER_MS_LATE, JOIN_ANSWER
 from sgnus.messages.v1.types import (
     CloseReason,
     Held,
+    HeldNotice,
     JoinAnswer,
     JoinReason,
     Member,
@@ -71,7 +72,19 @@ def test_it_is_not_waited_for_and_its_host_is_asked_for_the_next_one(by: str) ->
     assert asked(said) == [] and node.search.pending is not None, "an answer may be on its way"
     requests = asked(wait(node, ASKED_MS + 50, ASKED_MS + 10 + JOIN_ANSWER_MS_LATE + 2 * SEEK_MS))
     assert [request.microjob for request in requests] == [7]
-    assert not node.jobs[FACTS.job].shunned
+    assert node.jobs[FACTS.job].shunned[HOST] < ASKED_MS + 2 * SEEK_MS + JOIN_ANSWER_MS_LATE, "over already"
+
+
+def test_a_host_that_has_one_room_after_the_other_and_answers_for_none_is_left_alone() -> None:
+    node, announcement, _join = asking()
+    node.handle(ended(announcement, "its host's next room"), ASKED_MS + 10)
+    until_ms = ASKED_MS + 10 + JOIN_ANSWER_MS_LATE + 2 * SEEK_MS
+    assert len(asked(wait(node, ASKED_MS + 50, until_ms))) == 1
+    other = rosters.instance_id(FACTS.job, 8, HOST, 3)
+    third = dataclasses.replace(announcement, sequence=3, microjob=8, instance=other)
+    node.handle(RoomHeard(HOST, third), until_ms)
+    assert asked(wait(node, until_ms + 50, until_ms + JOIN_ANSWER_MS_LATE + 4 * SEEK_MS)) == []
+    assert node.jobs[FACTS.job].shunned[HOST] >= until_ms + DEAD_ROOM_MS
 
 
 def test_a_stranger_ends_no_room() -> None:
@@ -127,3 +140,21 @@ def test_with_a_round_that_its_publisher_ends_end_all_over_the_same_results_and_
     assert list(node.rounds.running) == instances
     node.handle(PeerSaid(of.publisher.peer, RoomClosed(instance=instances[0], reason=CloseReason.FAILED)), 50)
     assert list(node.rounds.running) == [instances[2]]
+
+
+def test_no_round_over_older_results_keeps_us_from_a_microjob_that_its_publisher_opened_again() -> None:
+    of = committed()
+    node = node_of(of, of.peers[1])
+    last = of.publisher.open(of.held[3], SignedKind.HELD, Held)
+    again = of.publisher.sign(SignedKind.HELD, dataclasses.replace(last, turn=1))
+    node.handle(PeerSaid(of.publisher.peer, HeldNotice(held=(*of.held[:3], again))), 20)
+    node.handle(PeerSaid(of.peers[0], RoomClosed(instance=of.instance, reason=CloseReason.TAKEN)), 21)
+    assert 0 in node.jobs[of.terms.job].finished.own
+    home = of.instance
+    instance = rosters.instance_id(of.terms.job, 0, STRANGER.peer, 100)
+    seats = (member_of(STRANGER, of.terms.job, instance),)
+    of.list = rosters.found(STRANGER, of.terms.job, 0, 100, seats)
+    node.handle(PeerSaid(STRANGER.peer, STRANGER.sign(SignedKind.PROPOSAL, of.proposal(of.held))), 30)
+    node.handle(PeerSaid(of.publisher.peer, RoomClosed(instance=home, reason=CloseReason.FAILED)), 40)
+    assert list(node.rounds.running) == [instance]
+    assert 0 not in node.jobs[of.terms.job].finished.own

@@ -8,17 +8,21 @@ from dataclasses import replace
 import pytest
 
 from sgnus.core import judging
+from sgnus.core import roster as rosters
 from sgnus.core import sealing as sealings
 from sgnus.core.patience import patience_ms
 from sgnus.core.publication import Publication
 from sgnus.messages.ids import InstanceId, PeerId
-from sgnus.messages.v1.types import Held, Seal, SignedKind
-from tests.core.test_hostile_rounds import committed, founded_again, node_of
-from tests.round_support import Round
+from sgnus.messages.limits import BEACON_MS, ROUND_MS_MAX, ROUND_STALLED_MS
+from sgnus.messages.v1.types import Held, Reveal, Seal, SignedKind, Suspicion
+from sgnus.runtime.pens import EnvelopePen
+from tests.core.test_hostile_rounds import committed, founded_again, node_of, sealed_by_friends
+from tests.round_support import FULL, NETWORK, Round, identity_of, job_of, member_of
 
 
-def publisher_of(of: Round) -> Publication:
-    own = Publication(of.publisher, node_of(of, of.peers[0]).jobs[of.terms.job].facts)
+def publisher_of(of: Round, **facts: int) -> Publication:
+    known = node_of(of, of.peers[0]).jobs[of.terms.job].facts
+    own = Publication(of.publisher, replace(known, **facts))  # type: ignore[arg-type]
     own.shelf(0).held = dict(enumerate(of.held))
     return own
 
@@ -32,6 +36,15 @@ def begun(of: Round, own: Publication, sealed_by: Collection[PeerId], now_ms: in
     seal = Seal(instance=of.instance, round=1, attempt=0, r=r)
     for peer in sealed_by:
         judging.hear(own, InstanceId(of.instance), of.pens[peer].sign(SignedKind.SEAL, seal), now_ms)
+
+
+def reveal(of: Round, own: Publication) -> None:
+    """All members do, over what they sealed."""
+    instance = InstanceId(of.instance)
+    r = own.court.rounds[instance].docket.sealed()[0].r
+    for pen in of.pens.values():
+        said = Reveal(instance=instance, round=1, r=r, proof=pen.prove(r))
+        judging.hear(own, instance, pen.sign(SignedKind.REVEAL, said), 10)
 
 
 def held_by(own: Publication) -> set[str]:
@@ -55,13 +68,152 @@ def test_what_those_did_who_are_gone_is_done_again_where_too_few_are_left_to_pas
     assert not own.court.rounds and not own.court.banned
 
 
-def test_a_sealed_round_whose_members_can_pass_over_who_is_gone_goes_on() -> None:
+def test_a_sealed_round_whose_members_can_pass_over_who_is_gone_goes_on_while_there_is_news_of_it() -> None:
+    of = committed()
+    own, here = publisher_of(of), of.peers[:3]
+    begun(of, own, of.peers)
+    said = Suspicion(instance=of.instance, round=1, attempt=0, silent=of.peers[3])
+    word = of.pens[of.peers[0]].sign(SignedKind.SUSPICION, said)
+    stall_ms = max(ROUND_STALLED_MS, patience_ms(own.facts.deadline_ms))
+    judging.tick(own, 0, here)
+    for now_ms in (stall_ms - 1, 2 * stall_ms - 2):
+        judging.hear(own, InstanceId(of.instance), word, now_ms)
+        judging.tick(own, now_ms, here)
+        assert held_by(own) == set(of.peers) and own.court.rounds
+    judging.hear(own, InstanceId(of.instance), word, 2 * stall_ms - 1)
+    judging.tick(own, 2 * stall_ms - 1, here)
+    assert held_by(own) == set(here), "what was said before is no news"
+
+
+def test_one_stream_that_breaks_for_a_moment_undoes_nothing_and_draws_nobody_again() -> None:
+    of = committed(5)
+    own = publisher_of(of)
+    begun(of, own, of.peers)
+    reveal(of, own)
+    assert own.court.rounds[InstanceId(of.instance)].docket.spoken is not None
+    late_ms = patience_ms(own.facts.deadline_ms)
+    for now_ms in (0, late_ms):
+        judging.tick(own, now_ms, of.peers[:3])
+    judging.tick(own, late_ms + 500, of.peers[:2])  # It has seen the draw, and does not like it.
+    assert held_by(own) == set(of.peers) and own.court.rounds
+
+
+@pytest.mark.parametrize("sealed", [2, 5])
+def test_after_an_outage_of_the_publisher_nothing_is_undone(sealed: int) -> None:
+    of = committed(5)
+    own = publisher_of(of)
+    begun(of, own, of.peers[:sealed])
+    late_ms = patience_ms(own.facts.deadline_ms)
+    judging.tick(own, 0, of.peers)
+    for now_ms in range(500, 2 * late_ms, 500):
+        judging.tick(own, now_ms, ())
+    judging.tick(own, 2 * late_ms, of.peers[:1])  # The first is back, the others a moment later.
+    assert held_by(own) == set(of.peers) and own.court.rounds
+
+
+def test_where_only_strangers_are_left_the_publisher_waits_for_twice_as_long() -> None:
+    of = committed()
+    own = publisher_of(of)
+    begun(of, own, of.peers[:2])
+    by_friends, *seals = sealed_by_friends(of, 100)
+    judging.propose(own, by_friends, 0)
+    judging.hear(own, list(own.court.rounds)[-1], by_friends, 0)
+    beside, late_ms = [PeerId(seals[0].author)], patience_ms(own.facts.deadline_ms)
+    for now_ms in (0, 2 * late_ms - 1):
+        judging.tick(own, now_ms, beside)
+    assert held_by(own) == set(of.peers)
+    judging.tick(own, 2 * late_ms, beside)
+    assert not held_by(own)
+
+
+def sealed_by_strangers(of: Round, own: Publication, now_ms: int) -> tuple[PeerId, ...]:
+    """Six found a room over the results of others, pass over those by suspicions of their own, and seal."""
+    pens = [EnvelopePen(identity_of(f"sybil {number}"), NETWORK) for number in range(6)]
+    instance = rosters.instance_id(of.terms.job, 0, pens[0].peer, 5)
+    seats = tuple(member_of(pen, of.terms.job, instance) for pen in pens)
+    doubts = tuple(
+        pen.sign(SignedKind.SUSPICION, Suspicion(instance=instance, round=1, attempt=0, silent=peer))
+        for peer in of.peers
+        for pen in pens
+    )
+    listed = rosters.found(pens[0], of.terms.job, 0, 5, seats).envelope
+    said = replace(of.proposal(of.held), instance=instance, list=listed, suspicions=doubts)
+    word = pens[0].sign(SignedKind.PROPOSAL, said)
+    r = sealings.read(of.publisher, of.terms, word).r
+    seal = Seal(instance=instance, round=1, attempt=0, r=r)
+    judging.propose(own, word, now_ms)
+    for one in (word, *(pen.sign(SignedKind.SEAL, seal) for pen in pens)):
+        judging.hear(own, instance, one, now_ms)
+    assert own.court.rounds[instance].docket.sealed()
+    return tuple(pen.peer for pen in pens)
+
+
+@pytest.mark.parametrize("is_talking", [False, True])
+def test_strangers_who_seal_a_round_and_go_no_further_do_not_keep_the_absent_for_ever(
+    is_talking: bool,
+) -> None:
+    of = committed()
+    own, here = publisher_of(of, deadline_ms=1_000), of.peers[:1]
+    begun(of, own, here)
+    strangers = sealed_by_strangers(of, own, 0)
+    late_ms, stall_ms = patience_ms(1_000), ROUND_STALLED_MS
+    until_ms = late_ms + 2 * stall_ms + 10_000 if is_talking else stall_ms
+    for now_ms in range(0, until_ms, 500):
+        for one in own.court.rounds.values():
+            one.since.moved_ms = now_ms if is_talking else 0
+        judging.tick(own, now_ms, (*here, *strangers))
+        assert held_by(own) == set(of.peers), now_ms
+    judging.tick(own, until_ms, (*here, *strangers))
+    assert held_by(own) == set(here)
+
+
+def test_what_is_held_up_does_not_begin_anew_when_its_rounds_do() -> None:
+    of = committed()
+    own, here = publisher_of(of), of.peers[:1]
+    own.shelf(0).absence.held_up_ms = 0
+    begun(of, own, here)
+    strangers = sealed_by_strangers(of, own, 0)
+    for now_ms in range(0, ROUND_MS_MAX + 1, 500):
+        for one in own.court.rounds.values():
+            one.since.moved_ms = now_ms
+        judging.tick(own, now_ms, (*here, *strangers))
+    assert not own.court.rounds and held_by(own) == set(of.peers)
+    begun(of, own, here, ROUND_MS_MAX)
+    sealed_by_strangers(of, own, ROUND_MS_MAX)
+    judging.tick(own, ROUND_MS_MAX, (*here, *strangers))
+    judging.tick(own, ROUND_MS_MAX + 2 * ROUND_STALLED_MS, (*here, *strangers))
+    assert held_by(own) == set(here)
+
+
+def test_a_round_that_waits_for_another_beacon_than_the_publisher_goes_on() -> None:
+    job = job_of(5, 1, FULL, beacon=identity_of("outside"), deadline_ms=1_000)
+    of = Round(members=5, chunks=5, per_sub_block=1, policy=FULL, job=job).commit()
+    own, here = publisher_of(of, deadline_ms=1_000), of.peers[:4]
+    begun(of, own, of.peers)
+    reveal(of, own)
+    for now_ms in range(0, BEACON_MS + 1_000, 500):
+        judging.tick(own, now_ms, here)
+        assert held_by(own) == set(of.peers), now_ms
+
+
+def test_what_was_held_when_the_job_ended_stays() -> None:
     of = committed()
     own = publisher_of(of)
     begun(of, own, of.peers)
-    for now_ms in (0, patience_ms(own.facts.deadline_ms)):
-        judging.tick(own, now_ms, of.peers[:3])
-    assert held_by(own) == set(of.peers) and own.court.rounds
+    own.is_done = True
+    for now_ms in (0, 10 * patience_ms(own.facts.deadline_ms)):
+        judging.tick(own, now_ms, of.peers[:1])
+    assert held_by(own) == set(of.peers)
+
+
+def test_an_absence_from_before_is_forgotten_when_nobody_looked_meanwhile() -> None:
+    of = committed()
+    own, here = publisher_of(of), of.peers[:2]
+    late_ms = patience_ms(own.facts.deadline_ms)
+    own.shelf(0).absence.away_ms[of.peers[3]] = 0
+    begun(of, own, here, 10 * late_ms)
+    judging.tick(own, 10 * late_ms, here)
+    assert held_by(own) == set(of.peers)
 
 
 def test_a_crowd_cannot_have_the_work_of_those_undone_who_are_there_but_do_not_seal_its_round() -> None:

@@ -33,8 +33,9 @@ class Guilt:
 
 @dataclass(slots=True)
 class Since:
-    """Since when the round stands where it stands."""
+    """Since when the round stands where it stands; `moved_ms`: when the last news of it came."""
 
+    moved_ms: int
     judged_ms: int | None = None
     proven_ms: int | None = None
     receipt_ms: int | None = None
@@ -46,7 +47,7 @@ class Arbitration:
 
     beacon: Beacon
     openings: dict[int, Opening]
-    since: Since = field(default_factory=Since)
+    since: Since
     asked: tuple[int, ...] = ()
     receipt: bytes | None = None
     out: list[fx.Effect] = field(default_factory=list)
@@ -69,7 +70,8 @@ class Arbitration:
 
 def hear(own: Arbitration, envelope: SignedEnvelope, now_ms: int) -> None:
     """A signed word of a member, or of another beacon than us. Faults: PeerFault."""
-    beacon.hear(own.beacon, envelope, now_ms)
+    if beacon.hear(own.beacon, envelope, now_ms):
+        own.since.moved_ms = now_ms
     advance(own, now_ms)
 
 

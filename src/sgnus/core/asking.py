@@ -43,7 +43,7 @@ class Pending:
     @property
     def next_ms(self) -> int:
         """When there is something to do about it, unless it is answered before."""
-        return self.until_ms if self.again_ms is None else self.again_ms
+        return self.until_ms if self.again_ms is None else min(self.again_ms, self.until_ms)
 
 
 def ask(node: NodeCore, lobby: Lobby, known: KnownRoom, now_ms: int) -> None:

@@ -44,14 +44,16 @@ class Beacon:
         return now_ms - self.born_ms >= ROUND_MS_MAX
 
 
-def hear(own: Beacon, envelope: SignedEnvelope, now_ms: int) -> None:
-    """A signed word of a member. Who repeats itself lacks the beacon: say it again. Faults: PeerFault."""
-    if own.docket.take(envelope):
+def hear(own: Beacon, envelope: SignedEnvelope, now_ms: int) -> bool:
+    """A signed word of a member; whether it was news. Who repeats itself lacks the beacon: say it again. Faults: PeerFault."""
+    is_news = own.docket.take(envelope)
+    if is_news:
         speak(own, now_ms)
     elif own.docket.spoken is not None and envelope.kind is SignedKind.REVEAL:
         again = own.docket.spoken.envelope
         if again is not None:
             own.out.append(fx.Send((PeerId(envelope.author),), again))
+    return is_news
 
 
 def tick(own: Beacon, now_ms: int) -> None:

@@ -67,7 +67,7 @@ def job_changed(node: NodeCore, facts: ins.JobFacts) -> None:
 
 
 # ---- inner
-def _step(node: NodeCore, instance: InstanceId, step: Callable[[Beacon], None]) -> None:
+def _step(node: NodeCore, instance: InstanceId, step: Callable[[Beacon], object]) -> None:
     """A step of a round, and its effects; what we say in it is remembered for longer than the round."""
     one = node.rounds.beacons[instance]
     try:

@@ -5,6 +5,7 @@ Computed from the docket alone, the same for everybody who has the same evidence
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sgnus.core import draw as draws
@@ -52,6 +53,18 @@ def drawn(docket: Docket) -> Draw | None:
 def is_covered(docket: Docket, dealt: Draw) -> bool:
     """Whether every sample has a verdict by who is to give it."""
     return not dealt.unchecked and all(is_judged_by(docket, dealt, peer) for peer in dealt.dues)
+
+
+def longest_ms(docket: Docket, deadline_ms: int) -> int:
+    """How long the checkers may take."""
+    dealt = drawn(docket)
+    dues = dealt.dues.values() if dealt is not None else ()
+    return max((verdict_ms(docket, chunks, deadline_ms) for chunks in dues), default=0)
+
+
+def verdict_ms(docket: Docket, chunks: Sequence[int], deadline_ms: int) -> int:
+    """A checker has as long as a worker would have for as many sub-blocks."""
+    return deadline_ms * -(-len(chunks) // docket.terms.chunks_per_sub_block)
 
 
 def is_judged_by(docket: Docket, dealt: Draw, peer: PeerId) -> bool:

@@ -12,12 +12,11 @@ from collections.abc import Collection, Sequence
 from sgnus.core import arbiter, claims, findings, receipt, sealing
 from sgnus.core import effects as fx
 from sgnus.core import inputs as ins
-from sgnus.core.arbiter import Arbitration, Guilt
+from sgnus.core.arbiter import Arbitration, Guilt, Since
 from sgnus.core.beacon import Beacon
 from sgnus.core.docket import Docket, RoundId
-from sgnus.core.patience import patience_ms
 from sgnus.core.publication import Publication, Shelf
-from sgnus.core.sealing import Sealing, majority
+from sgnus.core.sealing import Sealing
 from sgnus.core.terms import Terms
 from sgnus.crypto.merkle import split_digests
 from sgnus.messages.errors import PeerFault
@@ -44,10 +43,12 @@ def propose(own: Publication, envelope: SignedEnvelope, now_ms: int) -> None:
     instance = InstanceId(proposal.instance)
     if instance in own.court.rounds or _is_early(own, checked, terms.policy.min_members, now_ms):
         return
+    if not any(one.microjob == proposal.microjob for one in own.court.rounds.values()):
+        shelf.absence.away_ms.clear()  # Nobody looked meanwhile.
     _make_room(own, proposal.microjob)
     docket = Docket(own.pen, terms, RoundId(instance, proposal.round))
     beacon = Beacon(docket, proposal.microjob, now_ms, own.court.spoken.get(instance))
-    own.court.rounds[instance] = Arbitration(beacon, shelf.openings)
+    own.court.rounds[instance] = Arbitration(beacon, shelf.openings, Since(now_ms))
     own.tell(f"{_room(proposal.microjob, instance)}: {checked.proposer[-6:]} proposes to verify it")
 
 
@@ -158,6 +159,8 @@ def _run_settled(own: Publication, microjob: int, lacking: Sequence[int]) -> Non
 
 def tick(own: Publication, now_ms: int, connected: Collection[PeerId] = ()) -> None:
     """Time passed. `connected` are the peers that we have a stream with."""
+    if own.is_done:
+        own.court.rounds.clear()
     for instance in list(own.court.rounds):
         arbitration = own.court.rounds.get(instance)
         if arbitration is None:
@@ -169,36 +172,24 @@ def tick(own: Publication, now_ms: int, connected: Collection[PeerId] = ()) -> N
         arbiter.advance(arbitration, now_ms)
         settle(own, instance, now_ms)
     for microjob in dict.fromkeys(one.microjob for one in own.court.rounds.values()):
-        _look_for_absent(own, microjob, connected, now_ms)
+        _redo_of_absent(own, microjob, connected, now_ms)
 
 
-def _look_for_absent(own: Publication, microjob: int, connected: Collection[PeerId], now_ms: int) -> None:
-    """Whoever committed is drawn from, in every room over these results, and would be waited for in every one. Where those that
-    are gone are too many to be passed over, what they did is done again, by those that are there: a crowd of strangers
-    cannot have the work of those undone who verify it elsewhere. If nobody is there, it is we who are alone.
-    """
+def _redo_of_absent(own: Publication, microjob: int, connected: Collection[PeerId], now_ms: int) -> None:
+    """What those did who are gone is done again, where their rounds cannot do without them."""
     shelf = own.shelf(microjob)
-    members = {number: PeerId(_member_of(own, one)) for number, one in sorted(shelf.held.items())}
-    away = [peer for peer in dict.fromkeys(members.values()) if peer not in (own.pen.peer, *connected)]
-    shelf.absent_ms = {peer: shelf.absent_ms.get(peer, now_ms) for peer in away}
-    since_ms = now_ms - patience_ms(own.facts.deadline_ms)
-    gone = [number for number, peer in members.items() if shelf.absent_ms.get(peer, now_ms) <= since_ms]
     rounds = [one for one in own.court.rounds.values() if one.microjob == microjob]
-    is_alone = not any(peer in connected for one in rounds for peer in one.audience())
-    if not gone or is_alone or any(_goes_on(one, connected) for one in rounds):
-        return
+    members = {number: PeerId(_member_of(own, one)) for number, one in sorted(shelf.held.items())}
+    others = {number: peer for number, peer in members.items() if peer != own.pen.peer}
+    gone = shelf.absence.look(rounds, others, connected, own.facts.deadline_ms, now_ms)
     for number in gone:
         _void(own, microjob, number)
-    own.tell(f"microjob {microjob}: who did {len(gone)} of its sub-blocks is gone, and they are done again")
-    open_again(own, microjob)
-
-
-def _goes_on(arbitration: Arbitration, connected: Collection[PeerId]) -> bool:
-    """It is sealed, and enough of its members are there to pass over the others."""
-    return any(
-        majority(sum(peer in connected for peer in one.members), len(one.members) - 1)
-        for one in arbitration.docket.sealed()
-    )
+    if gone:
+        shelf.absence.held_up_ms = None
+        own.tell(
+            f"microjob {microjob}: who did {len(gone)} of its sub-blocks is gone, and they are done again"
+        )
+        open_again(own, microjob)
 
 
 def examined(own: Publication, given: ins.Reexecuted, now_ms: int) -> None:
@@ -335,5 +326,5 @@ def open_again(own: Publication, microjob: int) -> None:
         own.out.append(fx.Send(tuple(peers), RoomClosed(instance=name, reason=CloseReason.FAILED)))
     shelf.instances.clear()
     shelf.strangers_ms = None
-    shelf.absent_ms.clear()
+    shelf.absence.away_ms.clear()
     shelf.preferred = ""

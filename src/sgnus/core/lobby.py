@@ -205,10 +205,14 @@ class Lobby:
             if dead:
                 known.heard_ms = now_ms - stale_ms(self.crowd)
 
-    def shun(self, host: PeerId, now_ms: int) -> None:
-        """A host did not answer: none of its rooms counts for a while, whatever it announces."""
-        self.shunned = {peer: until for peer, until in self.shunned.items() if until > now_ms}
-        self.shunned[host] = now_ms + DEAD_ROOM_MS
+    def shun(self, host: PeerId, now_ms: int, *, has_ended: bool) -> None:
+        """A host did not answer: none of its rooms counts for a while, whatever it announces. That its room had ended meanwhile
+        excuses it once: else it could keep us busy, with one room after the other.
+        """
+        lately_ms = now_ms - DEAD_ROOM_MS
+        self.shunned = {peer: until for peer, until in self.shunned.items() if until > lately_ms}
+        is_excused = has_ended and host not in self.shunned
+        self.shunned[host] = now_ms + (0 if is_excused else DEAD_ROOM_MS)
 
     def finish(self, instance: InstanceId, microjob: int) -> None:
         """All of this microjob is held, as we know before TAKEN tells."""

@@ -91,7 +91,7 @@ def tick(own: Verification, now_ms: int) -> None:
     if now_ms - own.moments.born_ms >= ROUND_MS_MAX:
         own.end("it came to no end in time")
         return
-    if now_ms - own.moments.moved_ms >= ROUND_STALLED_MS + _longest_ms(own):
+    if now_ms - own.moments.moved_ms >= ROUND_STALLED_MS + findings.longest_ms(own.docket, own.verdict_ms):
         own.end("nothing happened any more")
         return
     if now_ms - own.moments.born_ms >= unsealed_ms(own.verdict_ms) and not own.docket.sealed():
@@ -263,7 +263,8 @@ def _awaited(own: Verification, now_ms: int) -> list[tuple[PeerId, int | None, i
     if dealt is not None:
         _note_dues(own, dealt, now_ms)
         late = [peer for peer in dealt.dues if not findings.is_judged_by(docket, dealt, peer)]
-        return [(peer, own.moments.due[peer][1], _verdict_ms(own, len(dealt.dues[peer]))) for peer in late]
+        limits_ms = {peer: findings.verdict_ms(docket, dealt.dues[peer], own.verdict_ms) for peer in late}
+        return [(peer, own.moments.due[peer][1], limits_ms[peer]) for peer in late]
     if docket.sealed() or not own.steps.sealed:
         return []
     attempt = docket.attempts[own.steps.sealed[-1]]
@@ -281,18 +282,6 @@ def _note_dues(own: Verification, dealt: Draw, now_ms: int) -> None:
     for peer, chunks in dealt.dues.items():
         if own.moments.due.get(peer, ((), 0))[0] != chunks:
             own.moments.due[peer] = (chunks, now_ms)
-
-
-def _verdict_ms(own: Verification, chunks: int) -> int:
-    """A checker has as long as a worker would have for as many sub-blocks."""
-    return own.verdict_ms * -(-chunks // own.docket.terms.chunks_per_sub_block)
-
-
-def _longest_ms(own: Verification) -> int:
-    """How long the checkers may take."""
-    dealt = findings.drawn(own.docket)
-    dues = dealt.dues.values() if dealt is not None else ()
-    return max((_verdict_ms(own, len(chunks)) for chunks in dues), default=0)
 
 
 def _can_do_better(own: Verification) -> bool:

@@ -10,6 +10,7 @@ import hashlib
 from dataclasses import dataclass, field
 
 from sgnus.core import effects as fx
+from sgnus.core.absence import Absence
 from sgnus.core.arbiter import Arbitration
 from sgnus.core.inputs import HeldLoaded, JobFacts, OutputsStored, PublisherRan
 from sgnus.core.pen import Pen
@@ -73,8 +74,7 @@ class Shelf:
     rechecks: dict[int, Recheck] = field(default_factory=dict)
     strangers_ms: int | None = None
     """Since when a room with others than those who did the work asks to verify it."""
-    absent_ms: dict[PeerId, int] = field(default_factory=dict)
-    """Since when those who did the work have no stream with us, while it is to be verified."""
+    absence: Absence = field(default_factory=Absence)
 
 
 @dataclass(slots=True)

@@ -178,6 +178,9 @@ def closed(node: NodeCore, sender: PeerId, said: RoomClosed) -> None:
             if one is round_ or any(results in over for results in one.results()):
                 one.end("somebody signed what is false; the microjob is open again")
                 _collect(node, one)
+        lobby = node.jobs.get(round_.docket.terms.job)
+        if lobby is not None:
+            lobby.finished.open_again(round_.microjob)  # Whatever else goes on over results that are no more.
     elif room is not None and (room.seat.instance, room.seat.publisher) == (instance, sender):
         node.rounds.end(instance)
 

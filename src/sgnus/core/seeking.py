@@ -289,9 +289,9 @@ def take_list(node: NodeCore, said: OnPeerListChanged | VoteRequest, now_ms: int
 def _give_up_pending(node: NodeCore, now_ms: int) -> None:
     pending, node.search.pending = node.search.pending, None
     lobby = node.jobs.get(pending.job) if pending else None
-    if pending is not None and lobby is not None and asking.is_known(node, pending):
+    if pending is not None and lobby is not None:
+        lobby.shun(pending.host, now_ms, has_ended=not asking.is_known(node, pending))
         lobby.refuse(pending.instance, now_ms, dead=True)
-        lobby.shun(pending.host, now_ms)
     answer_app(node, RoomJoinStatus.ROOM_DOES_NOT_EXIST, "the room's host does not answer")
 
 
