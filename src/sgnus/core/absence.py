@@ -14,6 +14,7 @@ from sgnus.core.patience import patience_ms
 from sgnus.core.sealing import majority
 from sgnus.messages.ids import PeerId
 from sgnus.messages.limits import ROUND_STALLED_MS, SUB_BLOCKS_PER_MICROJOB
+from sgnus.messages.v1.types import SignedEnvelope
 
 if TYPE_CHECKING:
     from sgnus.core.arbiter import Arbitration
@@ -22,11 +23,12 @@ if TYPE_CHECKING:
 @dataclass(slots=True)
 class Absence:
     """Of one microjob: since when each of those that its rounds concern has no stream with the publisher; `held_up_ms`, since
-    when work that should be done again is not, because a round goes on without those that did it.
+    when work that should be done again is not, because a round goes on without those that did it; `makers`, whose each HELD is.
     """
 
     away_ms: dict[PeerId, int] = field(default_factory=dict)
     held_up_ms: int | None = None
+    makers: dict[SignedEnvelope, PeerId] = field(default_factory=dict)
 
     def look(
         self,

@@ -179,8 +179,12 @@ def _redo_of_absent(own: Publication, microjob: int, connected: Collection[PeerI
     """What those did who are gone is done again, where their rounds cannot do without them."""
     shelf = own.shelf(microjob)
     rounds = [one for one in own.court.rounds.values() if one.microjob == microjob]
-    members = {number: PeerId(_member_of(own, one)) for number, one in sorted(shelf.held.items())}
-    others = {number: peer for number, peer in members.items() if peer != own.pen.peer}
+    known = (
+        shelf.absence.makers
+    )  # This is asked twice a second of each HELD, and opening one may take a check of its signature.
+    makers = {one: known.get(one) or PeerId(_member_of(own, one)) for one in shelf.held.values()}
+    shelf.absence.makers = makers
+    others = {n: makers[one] for n, one in sorted(shelf.held.items()) if makers[one] != own.pen.peer}
     gone = shelf.absence.look(rounds, others, connected, own.facts.deadline_ms, now_ms)
     for number in gone:
         _void(own, microjob, number)
