@@ -94,7 +94,8 @@ def test_one_stream_that_breaks_for_a_moment_undoes_nothing_and_draws_nobody_aga
     late_ms = patience_ms(own.facts.deadline_ms)
     for now_ms in (0, late_ms):
         judging.tick(own, now_ms, of.peers[:3])
-    judging.tick(own, late_ms + 500, of.peers[:2])  # It has seen the draw, and does not like it.
+    for now_ms in (late_ms + 500, late_ms + 1_000):
+        judging.tick(own, now_ms, of.peers[:2])  # One has seen the draw, and does not like it.
     assert held_by(own) == set(of.peers) and own.court.rounds
 
 
@@ -104,7 +105,7 @@ def test_after_an_outage_of_the_publisher_nothing_is_undone(sealed: int) -> None
     own = publisher_of(of)
     begun(of, own, of.peers[:sealed])
     late_ms = patience_ms(own.facts.deadline_ms)
-    judging.tick(own, 0, of.peers)
+    judging.tick(own, 0, of.peers[:4])  # The fifth is late already.
     for now_ms in range(500, 2 * late_ms, 500):
         judging.tick(own, now_ms, ())
     judging.tick(own, 2 * late_ms, of.peers[:1])  # The first is back, the others a moment later.
@@ -180,8 +181,10 @@ def test_what_is_held_up_does_not_begin_anew_when_its_rounds_do() -> None:
     assert not own.court.rounds and held_by(own) == set(of.peers)
     begun(of, own, here, ROUND_MS_MAX)
     sealed_by_strangers(of, own, ROUND_MS_MAX)
-    judging.tick(own, ROUND_MS_MAX, (*here, *strangers))
-    judging.tick(own, ROUND_MS_MAX + 2 * ROUND_STALLED_MS, (*here, *strangers))
+    for now_ms in (ROUND_MS_MAX, ROUND_MS_MAX + 2 * ROUND_STALLED_MS):
+        for one in own.court.rounds.values():
+            one.since.moved_ms = now_ms
+        judging.tick(own, now_ms, (*here, *strangers))
     assert held_by(own) == set(here)
 
 
