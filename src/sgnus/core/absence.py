@@ -57,6 +57,8 @@ class Absence:
             self.held_up_ms = now_ms if self.held_up_ms is None else self.held_up_ms
             if now_ms - self.held_up_ms < _held_up_ms_max(deadline_ms):
                 return []
+        if gone:
+            self.held_up_ms = None
         return gone
 
     def _gone(

@@ -69,7 +69,7 @@ def ask_again(node: NodeCore, pending: Pending, now_ms: int) -> None:
 
 
 def is_known(node: NodeCore, pending: Pending) -> bool:
-    """As far as we know there still is such a room. If not, an answer may be on its way, but nobody who waits is to blame."""
+    """As far as we know there still is such a room. If not, an answer may be on its way, but its host owes none."""
     lobby = node.jobs.get(pending.job)
     return lobby is not None and pending.instance in lobby.rooms
 

@@ -189,7 +189,6 @@ def _redo_of_absent(own: Publication, microjob: int, connected: Collection[PeerI
     for number in gone:
         _void(own, microjob, number)
     if gone:
-        shelf.absence.held_up_ms = None
         own.tell(
             f"microjob {microjob}: who did {len(gone)} of its sub-blocks is gone, and they are done again"
         )

@@ -167,7 +167,7 @@ def reexecuted(node: NodeCore, given: ins.Reexecuted, now_ms: int) -> None:
 
 
 def closed(node: NodeCore, sender: PeerId, said: RoomClosed) -> None:
-    """The publisher ends a room whose records hold a falsehood, and with it its round, and any other round over the same
+    """The publisher ends a room over results that it took back, and with it its round, and any other round over the same
     results, of which it may not know: its microjob is open again.
     """
     instance = InstanceId(said.instance)
@@ -176,7 +176,7 @@ def closed(node: NodeCore, sender: PeerId, said: RoomClosed) -> None:
         over = round_.results()
         for one in list(node.rounds.running.values()):
             if one is round_ or any(results in over for results in one.results()):
-                one.end("somebody signed what is false; the microjob is open again")
+                one.end("its publisher opened the microjob again")
                 _collect(node, one)
         lobby = node.jobs.get(round_.docket.terms.job)
         if lobby is not None:
