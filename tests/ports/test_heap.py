@@ -1,4 +1,4 @@
-"""Freed memory goes back to the system, also where what is still used lies between."""
+"""Freed memory goes back to the system, also where what is still used lies between; and what refers to itself is freed."""
 
 from __future__ import annotations
 
@@ -73,3 +73,30 @@ def test_a_source_that_a_loader_would_read_may_be_forgotten_meanwhile() -> None:
         [sys.executable, "-c", LAZY], capture_output=True, check=True, timeout=60, text=True
     )
     assert said.stdout.strip() == "[]"
+
+
+CYCLES = """
+import gc, weakref
+from sgnus.adapters import heap
+
+class Fault(Exception):
+    pass
+
+def fails():
+    fault = Fault()
+    fault.again = fault
+    return weakref.ref(fault)
+
+gc.disable()
+kept = [fails() for _ in range(100)]
+before = sum(one() is not None for one in kept)
+heap.give_back()
+print(before, sum(one() is not None for one in kept))
+"""
+
+
+def test_what_refers_to_itself_alone_is_freed() -> None:
+    said = subprocess.run(
+        [sys.executable, "-c", CYCLES], capture_output=True, check=True, timeout=60, text=True
+    )
+    assert said.stdout.split() == ["100", "0"]

@@ -28,9 +28,11 @@ from sgnus.messages.v1.types import (
     TakenBody,
 )
 from sgnus.ports import Store, StoreChange
+from sgnus.runtime import vetting
 from sgnus.runtime.database import Database
 from sgnus.runtime.reconciling import Reconciled
 from sgnus.wire.codec import decode
+from sgnus.wire.entry import OpenedEntry
 from tests.database_support import (
     AUTHOR,
     DAY_MS,
@@ -109,7 +111,7 @@ async def test_a_submitted_job_is_known_here_and_by_gossip_there() -> None:
     async with running(here, there):
         job = await here.database.submit(EntryKind.JOB, None, job_body())
         await until(lambda: bool(here.published))
-        intake = await there.database.receive(here.gossiped(), PEER)
+        intake = await there.database.receive(here.gossiped())
         assert (intake.accepted, intake.refused) == (1, ())
         assert await there.database.job(job) == await here.database.job(job)
         assert here.changed == there.changed == [job]
@@ -164,7 +166,7 @@ async def test_a_strangers_cancel_is_refused_at_home_and_abroad() -> None:
         with pytest.raises(UserFault, match="Only the node that published"):
             await there.database.submit(EntryKind.CANCEL, job, CancelBody(reason="mine"))
         forged = taken(job, 0, by=STRANGER).raw
-        intake = await here.database.receive([forged], PEER)
+        intake = await here.database.receive([forged])
         assert intake.accepted == 0
         assert "not the author" in intake.refused[0]
         view = await here.database.job(job)
@@ -178,10 +180,32 @@ async def test_a_wrong_signature_a_foreign_network_and_garbage_are_counted_and_d
     async with running(node):
         good = job_entry(1, by=STRANGER).raw
         tampered = good.replace(b"job 1", b"job 2")
-        intake = await node.database.receive([b"garbage", tampered, b"", good, good[:-1]], PEER)
+        intake = await node.database.receive([b"garbage", tampered, b"", good, good[:-1]])
         assert (intake.accepted, len(intake.refused)) == (1, 4)
         assert intake.blamed == intake.refused
         assert node.database.counters()["refused"] == 4
+
+
+@in_loop
+async def test_who_gossips_what_another_signed_is_refused_without_a_look_at_the_signature(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    node, looked_at = Node(AUTHOR), list[str]()
+    checks = vetting.check_signature
+
+    def checked(opened: OpenedEntry) -> bool:
+        looked_at.append(opened.author)
+        return checks(opened)
+
+    monkeypatch.setattr(vetting, "check_signature", checked)
+    async with running(node):
+        own, others = job_entry(1, by=STRANGER), job_entry(2)
+        intake = await node.database.receive([own.raw, others.raw], PEER)
+        assert (intake.accepted, len(intake.blamed)) == (1, 1)
+        assert "another signed" in intake.blamed[0]
+        assert looked_at == [STRANGER.peer_id]
+        assert await node.database.job(own.cid) is not None
+        assert await node.database.job(others.cid) is None
 
 
 @in_loop
@@ -189,8 +213,8 @@ async def test_what_is_known_is_not_verified_again() -> None:
     node = Node(AUTHOR)
     async with running(node):
         raw = job_entry(1, by=STRANGER).raw
-        assert (await node.database.receive([raw], PEER)).accepted == 1
-        again = await node.database.receive([raw, raw], PEER)
+        assert (await node.database.receive([raw])).accepted == 1
+        again = await node.database.receive([raw, raw])
         assert (again.accepted, again.known, node.changed) == (0, 2, [job_entry(1, by=STRANGER).cid])
 
 
@@ -199,9 +223,9 @@ async def test_an_entry_that_comes_before_its_job_counts_once_the_job_is_there()
     node = Node(STRANGER)
     async with running(node):
         job = job_entry(4)
-        early = await node.database.receive([taken(job.cid, 1).raw], PEER)
+        early = await node.database.receive([taken(job.cid, 1).raw])
         assert (early.accepted, early.orphans) == (0, 1)
-        await node.database.receive([job.raw], PEER)
+        await node.database.receive([job.raw])
         view = await node.database.job(job.cid)
         assert view is not None
         assert list(view.taken) == [1]
@@ -292,7 +316,7 @@ async def test_a_full_database_refuses_by_its_hook() -> None:
     )
     async with running(node):
         raws = [job_entry(number, by=STRANGER).raw for number in range(3)]
-        intake = await node.database.receive(raws, PEER)
+        intake = await node.database.receive(raws)
         assert (intake.accepted, set(intake.refused)) == (1, {"the database is full"})
         assert not intake.blamed
         await node.database.submit(EntryKind.JOB, None, job_body())
@@ -330,7 +354,7 @@ async def test_own_entries_are_durable_and_peers_are_not() -> None:
     store = FakeStore()
     node = Node(AUTHOR, store)
     async with running(node):
-        await node.database.receive([job_entry(1, by=STRANGER).raw], PEER)
+        await node.database.receive([job_entry(1, by=STRANGER).raw])
         assert store.durable_commits == 0
         await node.database.submit(EntryKind.JOB, None, job_body())
         assert store.durable_commits == 2  # the reserved numbers, and the entry

@@ -26,6 +26,7 @@ class World:
 
     def __init__(self) -> None:
         self.taken: list[bytes] = []
+        self.authors: list[PeerId] = []
         near = (FLOODER, FRIEND)
         database = SimpleNamespace(receive=self._receive)
         drivers = SimpleNamespace(database=database, is_near=lambda peer: peer in near)
@@ -46,8 +47,9 @@ class World:
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         self._tasks.append(asyncio.create_task(work))
 
-    async def _receive(self, entries: Sequence[bytes], _neighbour: PeerId) -> Intake:
+    async def _receive(self, entries: Sequence[bytes], author: PeerId) -> Intake:
         self.taken += entries
+        self.authors.append(author)
         return Intake(len(entries), 0, 0, (), ())
 
 
@@ -68,3 +70,10 @@ async def test_all_who_are_out_of_touch_share_the_budget_of_who_brings_what_they
     assert await world.hear(flood, author=PeerId("a name"), neighbour=FLOODER)
     assert not await world.hear([b"job"], author=PeerId("another name"), neighbour=FLOODER)
     assert await world.hear([b"job"], author=FAR, neighbour=FRIEND)
+
+
+@in_loop
+async def test_who_signed_the_message_answers_for_its_entries_whoever_brings_it() -> None:
+    world = World()
+    assert await world.hear([b"job"], author=FAR, neighbour=FRIEND)
+    assert world.authors == [FAR]

@@ -56,7 +56,7 @@ async def database(*, jobs: int, microjobs: int) -> tuple[Books, list[BlockId]]:
         bodies = [body(microjob, number) for microjob in range(microjobs)]
         entries = [sealed(EntryKind.SETTLED, one, job.cid, by=SETTLER) for one in bodies]
         forged = sealed(EntryKind.SETTLED, body(microjobs, 9), job.cid, by=STRANGER)
-        await held.receive([one.raw for one in (job, taken(job.cid, 0), *entries, forged)], AUTHOR.peer_id)
+        await held.receive([one.raw for one in (job, taken(job.cid, 0), *entries, forged)])
         ids.append(job.cid)
     return Books(store, held, {SETTLER.peer_id: PEN.vrf_key}), sorted(ids)
 

@@ -151,7 +151,7 @@ class SgnusNode:
         """The publisher's TAKEN arrives."""
         body = TakenBody(microjob=0, root=bytes(32), receipt=digest_of(data))
         raw = seal_entry(PUBLISHER, NETWORK, EntryKind.TAKEN, JOB.cid, body, seq=1, expires=JOB.entry.expires)
-        intake = await self.database.receive([JOB.raw, raw], PEER)
+        intake = await self.database.receive([JOB.raw, raw])
         assert not intake.refused
         view = await self.database.job(JOB.cid)
         assert view is not None
@@ -206,7 +206,7 @@ async def test_what_another_node_settles_meanwhile_is_not_settled_a_second_time(
         assert await node.submit(HONEST) is SettlementState.ACCEPTED
         body = SettledBody(microjob=0, receipt=digest_of(HONEST), audited=False, shares=())
         raw = seal_entry(OTHER, NETWORK, EntryKind.SETTLED, JOB.cid, body, seq=1, expires=JOB.entry.expires)
-        assert not (await node.database.receive([raw], PEER)).refused
+        assert not (await node.database.receive([raw])).refused
         await node.take(HONEST)
         await node.until_closed()
         assert await node.settled() == [raw]

@@ -6,12 +6,16 @@ stay; a node has 16 threads, of which one at a time runs Python: two arenas suff
 
 Who formats a traceback (libp2p does of each connection that fails, whether it is logged or not) keeps every source file that it
 names in `linecache`, for good: some megabytes, which came slowly in a node whose peers come and go.
+
+A node's young collections come seldom and its full ones hardly ever (`frontends/node_main.py`): what objects that refer to each
+other held, such as an error and its traceback, stayed for hours. So all are collected here as well.
 """
 
 from __future__ import annotations
 
 import asyncio
 import ctypes
+import gc
 import linecache
 from collections.abc import Callable
 from typing import Any, Final
@@ -45,7 +49,10 @@ def prepare() -> None:
 
 
 def give_back() -> None:
-    """Give back what is free, and the lines of sources. Takes some milliseconds, most of them without Python's lock."""
+    """Free what nothing refers to, and the lines of sources; give back what is free. Takes some milliseconds, which grow with
+    what a node keeps; with the collector Python's lock is held, not with the rest.
+    """
+    gc.collect()
     if isinstance(linecache.cache, Sources):
         linecache.clearcache()
     if _TRIM is not None:

@@ -11,10 +11,11 @@ It must never read a clock, and never let an entry count whose author has no say
 from __future__ import annotations
 
 from bisect import insort
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final, TypeVar
 
 from sgnus.messages.errors import OurFault, PeerFault
 from sgnus.messages.ids import BlockId, PeerId
@@ -22,6 +23,7 @@ from sgnus.messages.v1.types import DoneBody, EntryKind, JobBody, JobState, Room
 from sgnus.wire.entry import OpenedEntry
 
 NO_SLOT: Final = -1
+Part = TypeVar("Part")
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +166,7 @@ class Shelf:
         self._by_rank: dict[bytes, OpenedEntry] = {}
         self._slots: dict[tuple[EntryKind, int], list[bytes]] = {}
         self._ranks: dict[EntryKind, list[bytes]] = {}
+        self._parts: dict[EntryKind, dict[Callable[[Shelf], Any], Any]] = {}
         self._view: JobView | None = None
 
     def __len__(self) -> int:
@@ -221,17 +224,26 @@ class Shelf:
         """The kept entries of one kind, best first."""
         return [self._by_rank[rank] for rank in reversed(self._ranks.get(kind, []))]
 
+    def part(self, kind: EntryKind, fold: Callable[[Shelf], Part]) -> Part:
+        """What `fold` makes of the entries of that one kind. Kept until one of them comes or goes."""
+        kept: dict[Callable[[Shelf], Any], Part] = self._parts.setdefault(kind, {})
+        if fold not in kept:
+            kept[fold] = fold(self)
+        return kept[fold]
+
     def _put(self, rank: bytes, opened: OpenedEntry) -> None:
         kind = opened.entry.kind
         self._by_rank[rank] = opened
         insort(self._slots.setdefault((kind, slot_of(opened)), []), rank)
         insort(self._ranks.setdefault(kind, []), rank)
+        self._parts.pop(kind, None)
         self._view = None
 
     def _take_out(self, kind: EntryKind, rank: bytes) -> None:
         opened = self._by_rank.pop(rank)
         self._slots[kind, slot_of(opened)].remove(rank)
         self._ranks[kind].remove(rank)
+        self._parts.pop(kind, None)
         self._view = None
 
     def _excess(self, opened: OpenedEntry) -> bytes | None:
@@ -276,31 +288,65 @@ def _view_of(shelf: Shelf) -> JobView:
     )
     cancelled = cancels[0].body.reason if cancels else None
     done: DoneBody | None = dones[0].body if dones else None
-    taken = _best(shelf.of_kind(EntryKind.TAKEN))
-    settled = _best(shelf.of_kind(EntryKind.SETTLED))
-    rooms = tuple(claim_of(opened) for opened in shelf.of_kind(EntryKind.ROOM))
+    taken, settled = shelf.part(EntryKind.TAKEN, _taken), shelf.part(EntryKind.SETTLED, _settled)
+    rooms = shelf.part(EntryKind.ROOM, _rooms)
     return JobView(
         block_id=job.cid,
         author=job.author,
         body=job.body,
         expires_ms=job.entry.expires,
-        state=_state(cancelled, done, bool(taken or rooms)),
+        state=_state(cancelled, done, bool(taken.roots or rooms)),
         priority=revises[0].body.priority if revises else 0,
         paused=revises[0].body.paused if revises else False,
         cancelled=cancelled,
         done=done,
-        taken=MappingProxyType({slot: one.body.root for slot, one in taken.items()}),
-        settled=MappingProxyType({slot: one.body.receipt for slot, one in settled.items()}),
-        receipts=MappingProxyType(
-            {slot: one.body.receipt for slot, one in taken.items() if one.body.receipt is not None}
-        ),
-        settlements=MappingProxyType({slot: Settled(one.author, one.body) for slot, one in settled.items()}),
+        taken=taken.roots,
+        settled=settled.receipts,
+        receipts=taken.receipts,
+        settlements=settled.records,
         job=job,
         banned=_accused_by(shelf, job.author),
-        rooms=tuple(sorted(rooms, key=lambda claim: (claim.microjob, claim.host))),
+        rooms=rooms,
         frauds=tuple(shelf.of_kind(EntryKind.FRAUD)),
-        contested=_contested(shelf),
+        contested=tuple(one for kind, of in _CONTESTED.items() for one in shelf.part(kind, of)),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """What the author took: roots, and receipts where it named one, by microjob."""
+
+    roots: Mapping[int, bytes]
+    receipts: Mapping[int, bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class _Settled:
+    """What SGNUS nodes settled, by microjob."""
+
+    receipts: Mapping[int, bytes]
+    records: Mapping[int, Settled]
+
+
+def _taken(shelf: Shelf) -> _Taken:
+    best = _best(shelf.of_kind(EntryKind.TAKEN))
+    receipts = {slot: one.body.receipt for slot, one in best.items() if one.body.receipt is not None}
+    return _Taken(
+        MappingProxyType({slot: one.body.root for slot, one in best.items()}), MappingProxyType(receipts)
+    )
+
+
+def _settled(shelf: Shelf) -> _Settled:
+    best = _best(shelf.of_kind(EntryKind.SETTLED))
+    return _Settled(
+        MappingProxyType({slot: one.body.receipt for slot, one in best.items()}),
+        MappingProxyType({slot: Settled(one.author, one.body) for slot, one in best.items()}),
+    )
+
+
+def _rooms(shelf: Shelf) -> tuple[RoomClaim, ...]:
+    claims = map(claim_of, shelf.of_kind(EntryKind.ROOM))
+    return tuple(sorted(claims, key=lambda claim: (claim.microjob, claim.host)))
 
 
 def _accused_by(shelf: Shelf, author: PeerId) -> tuple[PeerId, ...]:
@@ -334,14 +380,19 @@ def claim_of(opened: OpenedEntry) -> RoomClaim:
     )
 
 
-def _contested(shelf: Shelf) -> tuple[Contested, ...]:
+def _contested(shelf: Shelf, kind: EntryKind) -> tuple[Contested, ...]:
     found: list[Contested] = []
-    for kind in (EntryKind.REVISE, EntryKind.TAKEN, EntryKind.DONE, EntryKind.SETTLED):
-        first: dict[tuple[int, PeerId], OpenedEntry] = {}
-        for opened in shelf.of_kind(kind):
-            key = (slot_of(opened), opened.author)
-            counted = first.setdefault(key, opened)
-            if counted is opened or (kind is EntryKind.REVISE and counted.entry.seq != opened.entry.seq):
-                continue
-            found.append(Contested(kind, opened.author, key[0], counted.cid, opened.cid))
+    first: dict[tuple[int, PeerId], OpenedEntry] = {}
+    for opened in shelf.of_kind(kind):
+        key = (slot_of(opened), opened.author)
+        counted = first.setdefault(key, opened)
+        if counted is opened or (kind is EntryKind.REVISE and counted.entry.seq != opened.entry.seq):
+            continue
+        found.append(Contested(kind, opened.author, key[0], counted.cid, opened.cid))
     return tuple(found)
+
+
+_CONTESTED: Final = {
+    kind: partial(_contested, kind=kind)
+    for kind in (EntryKind.REVISE, EntryKind.TAKEN, EntryKind.DONE, EntryKind.SETTLED)
+}

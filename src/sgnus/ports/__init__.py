@@ -29,9 +29,7 @@ from sgnus.ports.settlement import Settlement, SettlementService
 # ---- gossip ---------------------------------------------------------------------------------------------------------
 @dataclass(frozen=True, slots=True)
 class GossipReceived:
-    """`payload` arrived on `topic`; `neighbour` delivered it, and `author` signed the message (which says nothing of who signed
-    what is in it).
-    """
+    """`payload` arrived on `topic`; `neighbour` delivered it, and `author` signed the message (but maybe not what is in it)."""
 
     topic: str
     payload: bytes

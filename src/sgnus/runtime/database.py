@@ -33,8 +33,8 @@ REASONS_TOLD_MAX: Final = 16
 
 @dataclass(frozen=True, slots=True)
 class Intake:
-    """What became of entries that a neighbour delivered. `refused` says why some were not kept, `blamed` which of these
-    reasons it may be blamed for.
+    """What became of entries that a peer delivered. `refused` says why some were not kept, `blamed` which of these reasons who
+    gossiped them may be blamed for.
     """
 
     accepted: int
@@ -123,14 +123,14 @@ class Database:
         return opened.cid
 
     # ---- what others say
-    async def receive(self, entries: Sequence[bytes], neighbour: PeerId) -> Intake:
-        """Check, admit and commit what `neighbour` delivered (not necessarily as author). Never raises for its faults."""
+    async def receive(self, entries: Sequence[bytes], author: PeerId | None = None) -> Intake:
+        """Check, admit and commit what peers delivered; what `author` gossips is all its own. Never raises for their faults."""
         fresh = self._vetting.unseen(entries)
         known = len(entries) - len(fresh)
         accepted = orphans = 0
         reasons, blamed = list[str](), list[str]()
         for start in range(0, len(fresh), VERIFY_BATCH):
-            opened, faults = await self._vetting.vet(fresh[start : start + VERIFY_BATCH])
+            opened, faults = await self._vetting.vet(fresh[start : start + VERIFY_BATCH], author)
             admitted = await self._shelves.admit(opened, self._settings.clock_ms(), durable=False)
             self._vetting.remember(one.digest for one in opened if one.id in self._shelves.index)
             accepted += len(admitted.accepted) + len(admitted.outdone)
@@ -202,7 +202,7 @@ class Database:
         async def admit(entries: Sequence[bytes]) -> None:
             loop = asyncio.get_running_loop()
             begun_s = loop.time()
-            taken = await self.receive(entries, neighbour)
+            taken = await self.receive(entries)
             spent_s = loop.time() - begun_s
             await asyncio.sleep(self.comparisons.rest_s(neighbour, len(entries) - taken.known, spent_s))
 

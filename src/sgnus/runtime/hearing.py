@@ -102,7 +102,7 @@ class Hearing:
             try:
                 self._gossiped(event)
             except PeerFault as fault:
-                self.blame(event.neighbour, str(fault))
+                self.blame(event.author, str(fault))
             return True
         if isinstance(event, NeighbourConnected) and self._feeds.addresses.own is not None:
             self._feeds.acquaintance.tell(self._feeds.addresses.own)
@@ -139,7 +139,7 @@ class Hearing:
     def _take_entries(self, batch: EntryBatch, event: GossipReceived) -> None:
         # Who brings what a flooder says would else have no room left for what others say.
         is_near = self._feeds.drivers.is_near(event.author)
-        neighbour, payer = event.neighbour, event.author if is_near else event.neighbour
+        author, payer = event.author, event.author if is_near else event.neighbour
         is_too_much = not self._gossiped_entries.has_room(payer)
         if is_too_much or self._receiving_entries >= ENTRIES_AT_ONCE_MAX:
             self.faults["entries left to reconciliation"] += 1
@@ -149,10 +149,10 @@ class Hearing:
 
         async def receive() -> None:
             try:
-                intake = await self._feeds.drivers.database.receive(batch.entries, neighbour)
+                intake = await self._feeds.drivers.database.receive(batch.entries, author)
                 self._gossiped_entries.owe(payer, -intake.known)  # Those were known, and cost little.
                 for reason in intake.blamed:
-                    self.blame(neighbour, reason)
+                    self.blame(author, reason)
             finally:
                 self._receiving_entries -= 1
 

@@ -9,7 +9,7 @@ from sgnus.core import claims, receipt
 from sgnus.core.claims import Claim
 from sgnus.core.terms import Terms
 from sgnus.messages.errors import PeerFault
-from sgnus.messages.ids import NetworkId, PeerId
+from sgnus.messages.ids import NetworkId
 from sgnus.messages.limits import SUBMITTED_CHECKS_AT_ONCE_MAX
 from sgnus.messages.v1.types import Receipt
 from sgnus.runtime.jobs import Job, JobBook
@@ -32,7 +32,7 @@ class ReceiptDesk:
         self._jobs = jobs
         self._checks = asyncio.Semaphore(SUBMITTED_CHECKS_AT_ONCE_MAX)
 
-    async def job_of(self, peer: PeerId, data: bytes) -> tuple[Receipt, Job]:
+    async def job_of(self, data: bytes) -> tuple[Receipt, Job]:
         """The receipt's parts and its job, which our database then has. Refused, or WorldFault for not now."""
         try:
             parts = receipt.read(data)
@@ -41,7 +41,7 @@ class ReceiptDesk:
             opened = open_job(parts.job, self._network)
             view = await self._database.job(opened.cid)
             if view is None:
-                await self._database.receive([parts.job], peer)
+                await self._database.receive([parts.job])
                 view = await self._database.job(opened.cid)
             if view is None:
                 raise Refused("its job has expired, or may not be in the database")

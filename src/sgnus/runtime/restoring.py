@@ -39,7 +39,7 @@ async def restore_jobs(folder: Path, database: Database, network: NetworkId, me:
     restored = 0
     for name, entries in await asyncio.to_thread(_entries_of_others, folder, known):
         if any(_is_job(raw, name, network, me) for raw in entries):
-            intake = await database.receive(entries, me)
+            intake = await database.receive(entries)
             restored += intake.accepted > 0
     if not restored:
         return ()

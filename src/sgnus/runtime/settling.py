@@ -57,7 +57,7 @@ class Settling:
         """See `SettlementService`. What is known by its digest is not checked again."""
         data = request.receipt
         try:
-            parts, job = await self._desk.job_of(peer, data)
+            parts, job = await self._desk.job_of(data)
             case = self._engine.machine.cases.get((BlockId(job.view.block_id), parts.microjob))
             if case is not None and receipt.digest_of(data) in case.claims:
                 return SubmitReceiptReply(state=SettlementState.DUPLICATE, detail="it is here already")

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 from sgnus.messages.errors import PeerFault
-from sgnus.messages.ids import NetworkId
+from sgnus.messages.ids import NetworkId, PeerId
 from sgnus.wire.dagcbor import digest_of
 from sgnus.wire.entry import OpenedEntry, check_signature, open_entry
 
@@ -35,14 +35,16 @@ class Vetting:
         while len(self._recent) > RECENT_MAX:
             del self._recent[next(iter(self._recent))]
 
-    async def vet(self, raws: Sequence[bytes]) -> tuple[list[OpenedEntry], list[str]]:
-        """The entries that are right and signed, and what was wrong with the others."""
+    async def vet(
+        self, raws: Sequence[bytes], author: PeerId | None = None
+    ) -> tuple[list[OpenedEntry], list[str]]:
+        """The entries that are right and signed, by `author` if one is given, and what was wrong with the others."""
         if len(raws) <= INLINE_MAX:
-            return _vet(raws, self._network)
+            return _vet(raws, self._network, author)
         if self._threads is None:
             self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="sgnus-verify")
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, _vet, raws, self._network)
+        return await loop.run_in_executor(self._threads, _vet, raws, self._network, author)
 
     def stop(self) -> None:
         """End the threads."""
@@ -50,8 +52,9 @@ class Vetting:
             self._threads.shutdown(wait=True)
 
 
-def _vet(raws: Sequence[bytes], network: NetworkId) -> tuple[list[OpenedEntry], list[str]]:
-    """The entries that are right and signed, and what was wrong with the others."""
+def _vet(
+    raws: Sequence[bytes], network: NetworkId, author: PeerId | None
+) -> tuple[list[OpenedEntry], list[str]]:
     good: list[OpenedEntry] = []
     faults: list[str] = []
     for raw in raws:
@@ -60,7 +63,9 @@ def _vet(raws: Sequence[bytes], network: NetworkId) -> tuple[list[OpenedEntry], 
         except PeerFault as fault:
             faults.append(str(fault))
             continue
-        if check_signature(opened):
+        if author is not None and opened.author != author:
+            faults.append("an entry that another signed: gossip carries one's own")
+        elif check_signature(opened):
             good.append(opened)
         else:
             faults.append("a signature that is not its author's")

@@ -9,11 +9,12 @@ from typing import Final
 from sgnus.core.inputs import JobFacts
 from sgnus.core.shelf import RoomClaim, Shelf
 from sgnus.core.terms import Terms
-from sgnus.messages.ids import NetworkId, PeerId
+from sgnus.messages.ids import BlockId, NetworkId, PeerId
 from sgnus.messages.v1.types import RoomAnnouncement, SignedEnvelope
 from sgnus.sim.peer import Peer
 from sgnus.sim.setting import Setting
 from sgnus.wire.codec import decode
+from sgnus.wire.entry import OpenedEntry
 
 NETWORK: Final = NetworkId("00" * 16)
 
@@ -25,30 +26,35 @@ class Reading:
         self._setting = setting
         self._peers = peers
         self._names: dict[PeerId, PeerId] = {}
+        self._said: dict[BlockId, tuple[SignedEnvelope, Terms | None]] = {}
 
     def facts(self, shelf: Shelf, *, is_fresh: bool) -> JobFacts:
         view = shelf.view()
+        address, terms = self._said_by(shelf.job)
         return JobFacts(
             job=view.block_id,
             publisher=self.name_of(view.author),
-            address=decode(SignedEnvelope, view.body.address or b""),
+            address=address,
             processor=view.body.processor.id,
             sub_blocks=self._setting.sub_blocks,
             microjobs=(self._setting.sub_blocks + 9) // 10,
             deadline_ms=view.body.deadline_ms,
-            terms=self._terms(shelf),
+            terms=terms,
             banned=tuple(self.name_of(peer) for peer in view.banned),
             open=view.is_open,
             taken=frozenset(view.taken),
             is_fresh=is_fresh,
         )
 
-    def _terms(self, shelf: Shelf) -> Terms | None:
-        terms = Terms.of(NETWORK, shelf.job, self._setting.sub_blocks * self._setting.chunks)
-        if terms is None:
-            return None
-        publisher, beacon = self.name_of(terms.publisher), self.name_of(terms.beacon)
-        return replace(terms, publisher=publisher, beacon=beacon)
+    def _said_by(self, job: OpenedEntry) -> tuple[SignedEnvelope, Terms | None]:
+        """The publisher's address and the terms, which the JOB entry alone says."""
+        if job.cid not in self._said:
+            terms = Terms.of(NETWORK, job, self._setting.sub_blocks * self._setting.chunks)
+            if terms is not None:
+                publisher, beacon = self.name_of(terms.publisher), self.name_of(terms.beacon)
+                terms = replace(terms, publisher=publisher, beacon=beacon)
+            self._said[job.cid] = decode(SignedEnvelope, job.body.address or b""), terms
+        return self._said[job.cid]
 
     def announcement(self, facts: JobFacts, claim: RoomClaim) -> RoomAnnouncement:
         """A ROOM entry lets newcomers ask before the lobby answers; it says nothing of what became of the room."""

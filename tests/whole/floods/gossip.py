@@ -32,7 +32,6 @@ WAITING_MAX: Final = 1_000
 FRAMES_KEPT: Final = 512
 _FRAMES: Final[deque[bytes]] = deque(maxlen=FRAMES_KEPT)
 _SEEN: Final[deque[RoomAnnouncement]] = deque(maxlen=16)
-KEYS: Final = [Identity.from_seed(secrets.token_bytes(32)) for _ in range(64)]
 
 
 async def garbage(parts: Any, peer: PeerId) -> None:
@@ -89,9 +88,10 @@ async def own_entries(parts: Any, peer: PeerId) -> None:
 
 
 async def entries_of_fresh_keys(parts: Any, peer: PeerId) -> None:
-    """The same, each in another name."""
+    """The same, each message in another name: gossip carries only what its author signed."""
     del peer
-    await _send_all(parts, DATABASE_TOPIC, [_batch(parts, KEYS)])
+    name = Identity.from_seed(secrets.token_bytes(32))
+    await _send_all(parts, DATABASE_TOPIC, [_batch(parts, [name] * ENTRIES_A_MESSAGE)], author=name)
 
 
 def jobs(network: NetworkId, authors: list[Identity]) -> tuple[bytes, ...]:
@@ -122,7 +122,9 @@ def _look(parts: Any) -> None:
         )
 
 
-async def _send_all(parts: Any, topic: str, payloads: list[bytes], *, is_signed: bool = True) -> None:
+async def _send_all(
+    parts: Any, topic: str, payloads: list[bytes], *, author: Identity | None = None, is_signed: bool = True
+) -> None:
     """Into the gossip thread, and no faster than that sends: what waits here would only be dropped here.
 
     Signing costs a flooder more than sending does: what it said once it says again.
@@ -132,7 +134,8 @@ async def _send_all(parts: Any, topic: str, payloads: list[bytes], *, is_signed:
 
     async def send(node: Any) -> None:
         try:
-            _FRAMES.extend(_frame(node.pubsub, topic, payload, is_signed=is_signed) for payload in payloads)
+            signer = author or node.pubsub._identity
+            _FRAMES.extend(_frame(signer, topic, payload, is_signed=is_signed) for payload in payloads)
             await _send(node.pubsub, list(_FRAMES))
         finally:
             loop.call_soon_threadsafe(_settle, done)
@@ -141,20 +144,17 @@ async def _send_all(parts: Any, topic: str, payloads: list[bytes], *, is_signed:
     await done
 
 
-def _frame(pubsub: Any, topic: str, payload: bytes, *, is_signed: bool) -> bytes:
+def _frame(author: Identity, topic: str, payload: bytes, *, is_signed: bool) -> bytes:
+    from libp2p.peer.id import ID
     from libp2p.pubsub.pb import rpc_pb2
 
     from sgnus.adapters.gossip.gate import SIGNING_PREFIX
     from sgnus.adapters.gossip.rpc_queue import frame_of
 
-    message = rpc_pb2.Message(
-        data=payload, topicIDs=[topic], from_id=pubsub.my_id.to_bytes(), seqno=secrets.token_bytes(8)
-    )
-    signature = (
-        pubsub._identity.sign(SIGNING_PREFIX + message.SerializeToString())
-        if is_signed
-        else secrets.token_bytes(64)
-    )
+    name, number = ID.from_base58(author.peer_id).to_bytes(), secrets.token_bytes(8)
+    message = rpc_pb2.Message(data=payload, topicIDs=[topic], from_id=name, seqno=number)
+    signed = author.sign(SIGNING_PREFIX + message.SerializeToString())
+    signature = signed if is_signed else secrets.token_bytes(64)
     message.signature = signature
     return frame_of(rpc_pb2.RPC(publish=[message]))
 
