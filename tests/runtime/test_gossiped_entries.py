@@ -8,12 +8,13 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 from sgnus.messages.ids import PeerId
-from sgnus.messages.limits import GOSSIPED_ENTRIES_BURST
+from sgnus.messages.limits import FAR_ENTRIES_BURST, FAR_ENTRY_WHILE_BUSY, GOSSIPED_ENTRIES_BURST
 from sgnus.messages.topics import DATABASE_TOPIC
 from sgnus.messages.v1.types import EntryBatch, GossipMessage
 from sgnus.ports import GossipReceived
 from sgnus.runtime.database import Intake
 from sgnus.runtime.hearing import Hearing
+from sgnus.runtime.intakes import GossipedEntries
 from sgnus.sim.pens import CheapPen
 from sgnus.wire.codec import encode
 from tests.database_support import in_loop
@@ -32,8 +33,13 @@ class World:
         drivers = SimpleNamespace(database=database, is_near=lambda peer: peer in near)
         self._tasks: list[asyncio.Task[None]] = []
         self._hearing = Hearing(CheapPen(PeerId("me")))
+        self._hearing.entries = GossipedEntries(lambda: 0)
         feeds = SimpleNamespace(drivers=drivers, hands=SimpleNamespace(spawn=self._spawn))
         self._hearing.connect(cast(Any, feeds))
+
+    def work(self) -> None:
+        """From now on it has a job under way."""
+        self._hearing.entries.is_busy = lambda: True
 
     async def hear(self, entries: Sequence[bytes], *, author: PeerId, neighbour: PeerId) -> bool:
         """Whether they were looked at."""
@@ -70,6 +76,28 @@ async def test_all_who_are_out_of_touch_share_the_budget_of_who_brings_what_they
     assert await world.hear(flood, author=PeerId("a name"), neighbour=FLOODER)
     assert not await world.hear([b"job"], author=PeerId("another name"), neighbour=FLOODER)
     assert await world.hear([b"job"], author=FAR, neighbour=FRIEND)
+
+
+@in_loop
+async def test_who_passes_on_what_a_flooder_says_in_ever_new_names_has_room_for_its_own_entries() -> None:
+    world = World()
+    flood = [b"flood"] * (2 * GOSSIPED_ENTRIES_BURST)
+    assert await world.hear(flood, author=PeerId("a name"), neighbour=FRIEND)
+    assert not await world.hear([b"job"], author=PeerId("another name"), neighbour=FRIEND)
+    assert await world.hear([b"job"], author=FRIEND, neighbour=FRIEND)
+
+
+@in_loop
+async def test_who_has_work_looks_at_less_of_what_those_out_of_touch_say_and_at_no_less_of_others() -> None:
+    idle, busy = World(), World()
+    busy.work()
+    some = [b"job"] * (FAR_ENTRIES_BURST // FAR_ENTRY_WHILE_BUSY)
+    for world in (idle, busy):
+        assert await world.hear(some, author=FAR, neighbour=FRIEND)
+        assert await world.hear(some, author=FRIEND, neighbour=FRIEND)
+        assert await world.hear(some, author=FRIEND, neighbour=FRIEND)
+    assert await idle.hear(some, author=FAR, neighbour=FRIEND)
+    assert not await busy.hear(some, author=FAR, neighbour=FRIEND)
 
 
 @in_loop

@@ -7,7 +7,13 @@ import asyncio
 import pytest
 
 from sgnus.messages.ids import BlockId, PeerId
-from sgnus.messages.limits import NEW_JOB_WHILE_BUSY, NEW_JOBS_BURST, NEW_JOBS_PER_S, NEW_JOBS_WAIT_MS_MAX
+from sgnus.messages.limits import (
+    FAR_JOB_WHILE_BUSY,
+    NEW_JOB_WHILE_BUSY,
+    NEW_JOBS_BURST,
+    NEW_JOBS_PER_S,
+    NEW_JOBS_WAIT_MS_MAX,
+)
 from sgnus.runtime import newcomers
 from sgnus.runtime.newcomers import Looks, Newcomers
 from tests.database_support import in_loop
@@ -75,6 +81,32 @@ def test_who_has_a_job_under_way_looks_at_fewer() -> None:
     found = Newcomers((NEAR,).__contains__, lambda: True, Clock())
     waits = [found.wait_ms(job(number), NEAR) for number in range(NEW_JOBS_BURST // NEW_JOB_WHILE_BUSY + 2)]
     assert waits == [0] * (len(waits) - 2) + [NEW_JOB_WHILE_BUSY * STEP_MS, 2 * NEW_JOB_WHILE_BUSY * STEP_MS]
+
+
+def test_who_has_a_job_under_way_looks_at_still_fewer_of_publishers_out_of_touch() -> None:
+    found = Newcomers((NEAR,).__contains__, lambda: True, Clock())
+    waits = [
+        found.wait_ms(job(number), FLOODER) for number in range(NEW_JOBS_BURST // FAR_JOB_WHILE_BUSY + 1)
+    ]
+    assert waits[:-1] == [0] * (len(waits) - 1)
+    assert waits[-1]
+    assert found.wait_ms(job(-1), NEAR) == 0
+
+
+def test_who_has_nothing_to_do_any_more_waits_for_nothing_that_was_put_off_before() -> None:
+    clock, busy = Clock(), [True]
+    found = Newcomers((NEAR,).__contains__, lambda: busy[0], clock)
+    while not found.wait_ms(job(clock.now_ms), NEAR):
+        clock.now_ms += 1
+    late = job(clock.now_ms)
+    wait_ms = found.wait_ms(late, NEAR)
+    assert wait_ms
+    busy[0] = False
+    assert found.wait_ms(late, NEAR) == 0
+    while not (idle_ms := found.wait_ms(job(clock.now_ms), NEAR)):
+        clock.now_ms += 1
+    busy[0] = True
+    assert found.wait_ms(job(clock.now_ms), NEAR) == idle_ms, "and no longer than it had to"
 
 
 @in_loop

@@ -20,7 +20,7 @@ GOSSIP_OUTBOUND_BYTES_MAX: Final = 16 * 1024 * 1024
 GOSSIP_MESSAGES_PER_S: Final = 200
 GOSSIP_MESSAGES_BURST: Final = 2_000
 GOSSIP_BYTES_PER_S: Final = 1024 * 1024
-GOSSIP_BYTES_BURST: Final = 4 * 1024 * 1024
+GOSSIP_BYTES_BURST: Final = 2 * 1024 * 1024
 # What one author may say on all topics: an announcement a second, some requests for a seat, five messages with entries.
 GOSSIP_AUTHORED_PER_S: Final = 20
 GOSSIP_AUTHORED_BURST: Final = 600
@@ -33,7 +33,7 @@ GOSSIP_BUDGETS_MAX: Final = 1_024
 GOSSIP_RELAYED_PER_S: Final = 150
 GOSSIP_RELAYED_BURST: Final = 1_500
 GOSSIP_RELAYED_BYTES_PER_S: Final = 512 * 1024
-GOSSIP_RELAYED_BYTES_BURST: Final = 3 * 1024 * 1024
+GOSSIP_RELAYED_BYTES_BURST: Final = 1024 * 1024
 GOSSIP_CONNECTIONS_MAX: Final = 64
 GOSSIP_HANDSHAKES_MAX: Final = 128
 GOSSIP_STREAMS_PER_CONNECTION_MAX: Final = 32
@@ -235,6 +235,10 @@ STREAM_BYTES_PER_S: Final = 8 * 1024 * 1024
 STREAM_BYTES_BURST: Final = 32 * 1024 * 1024
 GOSSIPED_ENTRIES_PER_S: Final = 50
 GOSSIPED_ENTRIES_BURST: Final = 300
+# Those of authors out of touch, which a neighbour brings. Who has a job under way counts each as so many.
+FAR_ENTRIES_PER_S: Final = 25
+FAR_ENTRIES_BURST: Final = 50
+FAR_ENTRY_WHILE_BUSY: Final = 10
 COMPARED_ENTRIES_PER_S: Final = 500
 COMPARED_ENTRIES_BURST: Final = 20_000
 # Who has a job under way spends so much of its time on what comparisons bring.
@@ -242,8 +246,9 @@ COMPARED_WHILE_BUSY: Final = 0.04
 COMPARED_REST_S_MAX: Final = 5.0
 NEW_JOBS_PER_S: Final = 10
 NEW_JOBS_BURST: Final = 50
-# Who has a job under way counts a new one as so many.
+# Who has a job under way counts a new one as so many, one of a publisher out of touch as more.
 NEW_JOB_WHILE_BUSY: Final = 5
+FAR_JOB_WHILE_BUSY: Final = 20
 NEW_JOBS_WAIT_MS_MAX: Final = 30_000
 OVERRUN_SECONDS_MAX: Final = 5
 OVERRUN_WINDOW_MS: Final = 20_000

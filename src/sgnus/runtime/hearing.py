@@ -16,8 +16,6 @@ from sgnus.core.pen import Pen
 from sgnus.messages.errors import PeerFault
 from sgnus.messages.ids import BlockId, PeerId
 from sgnus.messages.limits import (
-    GOSSIPED_ENTRIES_BURST,
-    GOSSIPED_ENTRIES_PER_S,
     LEASE_REQUEST_MESSAGES,
     MALFORMED_MESSAGES,
     UNUSUAL_MESSAGES,
@@ -46,7 +44,7 @@ from sgnus.ports import (
     PeerLost,
     PeerSent,
 )
-from sgnus.runtime.intakes import EntryBudget
+from sgnus.runtime.intakes import GossipedEntries
 from sgnus.wire.codec import decode, encode
 
 if TYPE_CHECKING:
@@ -89,7 +87,7 @@ class Hearing:
         self._pen = pen
         self.faults: Counter[str] = Counter()
         self._receiving_entries = 0
-        self._gossiped_entries = EntryBudget(GOSSIPED_ENTRIES_PER_S, GOSSIPED_ENTRIES_BURST)
+        self.entries = GossipedEntries()
 
     def connect(self, feeds: Feeds) -> None:
         """Give the parts that hearing feeds."""
@@ -137,20 +135,18 @@ class Hearing:
             raise PeerFault(f"{message.kind.name} does not travel by gossip")
 
     def _take_entries(self, batch: EntryBatch, event: GossipReceived) -> None:
-        # Who brings what a flooder says would else have no room left for what others say.
-        is_near = self._feeds.drivers.is_near(event.author)
-        author, payer = event.author, event.author if is_near else event.neighbour
-        is_too_much = not self._gossiped_entries.has_room(payer)
-        if is_too_much or self._receiving_entries >= ENTRIES_AT_ONCE_MAX:
+        drivers, author = self._feeds.drivers, event.author
+        payer = self.entries.payer(author, event.neighbour, is_near=drivers.is_near(author))
+        if not payer.has_room or self._receiving_entries >= ENTRIES_AT_ONCE_MAX:
             self.faults["entries left to reconciliation"] += 1
             return
         self._receiving_entries += 1
-        self._gossiped_entries.owe(payer, len(batch.entries))
+        payer.owe(len(batch.entries))
 
         async def receive() -> None:
             try:
-                intake = await self._feeds.drivers.database.receive(batch.entries, author)
-                self._gossiped_entries.owe(payer, -intake.known)  # Those were known, and cost little.
+                intake = await drivers.database.receive(batch.entries, author)
+                payer.owe(-intake.known)  # Those were known, and cost little.
                 for reason in intake.blamed:
                     self.blame(author, reason)
             finally:

@@ -7,6 +7,7 @@ account for it: an honest neighbour passes on what others say.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from sgnus.adapters.overruns import monotonic_ms
 from sgnus.adapters.remembered import Remembered
@@ -17,7 +18,12 @@ from sgnus.messages.limits import (
     COMPARED_ENTRIES_PER_S,
     COMPARED_REST_S_MAX,
     COMPARED_WHILE_BUSY,
+    FAR_ENTRIES_BURST,
+    FAR_ENTRIES_PER_S,
+    FAR_ENTRY_WHILE_BUSY,
     GOSSIP_BUDGETS_MAX,
+    GOSSIPED_ENTRIES_BURST,
+    GOSSIPED_ENTRIES_PER_S,
 )
 
 
@@ -36,6 +42,41 @@ class Comparisons:
         if not new or not self.is_busy():
             return rest_s
         return max(rest_s, min(COMPARED_REST_S_MAX, spent_s * (1 / COMPARED_WHILE_BUSY - 1)))
+
+
+class GossipedEntries:
+    """Who pays for entries that are gossiped: their author, where it is in touch with us; else the neighbour that brings them,
+    from a budget apart from that of its own words: it passes on what any flooder says in ever new names. While `is_busy`, those
+    count more: a node that has work needs other jobs only later.
+    """
+
+    def __init__(self, clock_ms: Callable[[], int] = monotonic_ms) -> None:
+        self.is_busy: Callable[[], bool] = lambda: False
+        self._said = EntryBudget(GOSSIPED_ENTRIES_PER_S, GOSSIPED_ENTRIES_BURST, clock_ms)
+        self._brought = EntryBudget(FAR_ENTRIES_PER_S, FAR_ENTRIES_BURST, clock_ms)
+
+    def payer(self, author: PeerId, neighbour: PeerId, *, is_near: bool) -> Payer:
+        """Who pays for a message of this author that this neighbour brought."""
+        if is_near:
+            return Payer(self._said, author, 1)
+        return Payer(self._brought, neighbour, FAR_ENTRY_WHILE_BUSY if self.is_busy() else 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Payer:
+    """One bucket, and what an entry costs."""
+
+    budget: EntryBudget
+    peer: PeerId
+    cost: int
+
+    @property
+    def has_room(self) -> bool:
+        return self.budget.has_room(self.peer)
+
+    def owe(self, entries: int) -> None:
+        """Charge so many (below 0: give so many back)."""
+        self.budget.owe(self.peer, entries * self.cost)
 
 
 class EntryBudget:

@@ -1,8 +1,8 @@
 """When this node looks at jobs that are new to it: at once, as long as their publisher brings few.
 
 To look at a job costs its plan, a lobby and a place in memory; a peer may sign hundreds a second. Publishers in touch with us
-have a budget each. All others share one: names cost nothing. A node that has work of its own looks at fewer: it will need
-another job only later.
+have a budget each. All others share one: names cost nothing. A node that has work of its own looks at fewer, from budgets
+apart: it will need another job only later, and then at once.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Final
 from sgnus.adapters.overruns import monotonic_ms
 from sgnus.messages.ids import BlockId, PeerId
 from sgnus.messages.limits import (
+    FAR_JOB_WHILE_BUSY,
     NEW_JOB_WHILE_BUSY,
     NEW_JOBS_BURST,
     NEW_JOBS_PER_S,
@@ -36,30 +37,42 @@ class Newcomers:
         self._is_near = is_near
         self._is_busy = is_busy
         self._clock_ms = clock_ms
-        self._budget = EntryBudget(NEW_JOBS_PER_S, NEW_JOBS_BURST, clock_ms)
-        self._due_ms: dict[BlockId, int] = {}
+        self._budgets = {
+            is_busy: EntryBudget(NEW_JOBS_PER_S, NEW_JOBS_BURST, clock_ms) for is_busy in (False, True)
+        }
+        self._due: dict[BlockId, tuple[int, bool]] = {}
+        """When, and whether we were busy then: who has nothing to do any more waits for nothing that was put off before."""
 
     def wait_ms(self, job: BlockId, author: PeerId) -> int | None:
         """How long to put off a look at this job: 0 is now. None: so many wait that this one is left until there is room."""
-        now_ms = self._clock_ms()
-        if job in self._due_ms:
-            wait_ms = max(0, self._due_ms[job] - now_ms)
+        now_ms, is_busy = self._clock_ms(), self._is_busy()
+        due_ms, was_busy = self._due.get(job, (0, True))
+        if job in self._due and was_busy <= is_busy:
+            wait_ms = max(0, due_ms - now_ms)
             if not wait_ms:
-                del self._due_ms[job]
+                del self._due[job]
             return wait_ms
-        name = author if self._is_near(author) else _OTHERS
-        cost = NEW_JOB_WHILE_BUSY if self._is_busy() else 1
-        wait_ms = self._budget.owe(name, cost)
+        wait_ms = self._charged(author, is_busy=is_busy)
         if wait_ms > NEW_JOBS_WAIT_MS_MAX:
-            self._budget.owe(name, -cost)
             return None
+        self._due.pop(job, None)
         if wait_ms:
-            self._due_ms[job] = now_ms + wait_ms
+            self._due[job] = now_ms + wait_ms, is_busy
+        return wait_ms
+
+    def _charged(self, author: PeerId, *, is_busy: bool) -> int:
+        """How long until this one more is paid for. What is beyond the longest wait costs nothing."""
+        is_near, budget = self._is_near(author), self._budgets[is_busy]
+        cost = (NEW_JOB_WHILE_BUSY if is_near else FAR_JOB_WHILE_BUSY) if is_busy else 1
+        name = author if is_near else _OTHERS
+        wait_ms = budget.owe(name, cost)
+        if wait_ms > NEW_JOBS_WAIT_MS_MAX:
+            budget.owe(name, -cost)
         return wait_ms
 
     def forget(self, job: BlockId) -> None:
         """It is over."""
-        self._due_ms.pop(job, None)
+        self._due.pop(job, None)
 
 
 class Looks:

@@ -241,7 +241,7 @@ async def assemble(
     sources = Sources(drivers.database, jobs, inputs, addresses.try_learn)
     inquiries = _inquiries(engine, Trials(sources, worker, pen), drivers, network)
     watch = JobWatch(drivers, jobs, engine, hub, inquiries)
-    drivers.database.comparisons.is_busy = partial(is_busy, core)
+    drivers.database.comparisons.is_busy = hearing.entries.is_busy = partial(is_busy, core)
     proofs = Proofs(jobs, worker, hands, hub, engine.put)
     proofs.connect(drivers.store, drivers.database.submit)
     clearing = Clearing(nodes, drivers, Reclaiming(nodes, hands, engine.put))
