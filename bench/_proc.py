@@ -29,14 +29,21 @@ def family(pid: int) -> list[int]:
 
 def cpu_s(pids: Iterable[int]) -> float:
     """CPU seconds of the processes, and of those of their children that have ended."""
-    ticks = 0
-    for pid in pids:
-        try:
-            fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rsplit(")", 1)[1].split()
-        except OSError:
-            continue
-        ticks += sum(int(fields[at]) for at in (11, 12, 13, 14))
-    return ticks / TICKS_PER_S
+    return sum(_spent_s(pid, (11, 12, 13, 14)) for pid in pids)
+
+
+def children_cpu_s(pid: int) -> float:
+    """CPU seconds of the descendants of a process, those included that have ended."""
+    return _spent_s(pid, (13, 14)) + cpu_s(family(pid)[1:])
+
+
+def _spent_s(pid: int, fields: tuple[int, ...]) -> float:
+    """The sum of these fields of `/proc/PID/stat` behind the name, in seconds; 0 of a process that is gone."""
+    try:
+        told = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rsplit(")", 1)[1].split()
+    except OSError:
+        return 0.0
+    return sum(int(told[at]) for at in fields) / TICKS_PER_S
 
 
 def pss_mb(pids: Iterable[int]) -> float:

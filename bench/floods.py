@@ -27,7 +27,7 @@ import numpy as np
 
 import sgnus
 from bench._figures import Target, is_quick, median, show, told_load, told_machine
-from bench._proc import cpu_s, family, pss_mb
+from bench._proc import children_cpu_s, cpu_s, family, pss_mb
 from tests.whole.flooding_node import FLOODS
 from tests.whole.floods.watching import counted, metrics, shut_outs, throttled
 from tests.whole.grid import PrivateNetwork, RunningNode
@@ -195,8 +195,8 @@ def spent(honest: list[RunningNode]) -> float:
 
 
 def spent_at_work(honest: list[RunningNode]) -> float:
-    """CPU seconds of the sandboxed children alone."""
-    return cpu_s(pid for node in honest for pid in family(node.pid)[1:])
+    """CPU seconds of the sandboxed children alone. One that has been idle for half a minute ends, and another takes its place."""
+    return sum(children_cpu_s(node.pid) for node in honest)
 
 
 def sub_blocks_made(honest: list[RunningNode]) -> float:

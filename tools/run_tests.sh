@@ -14,14 +14,6 @@ step() {
     }
 }
 
-options=()
-# What only computes is spread over all cores; what waits for real processes has them for itself.
-spread() {
-    options=(-n "$(nproc)" --dist loadgroup)
-    "$@"
-    options=()
-}
-
 # Folders and files of tests that exist; a layer without any is passed over.
 tests() {
     local name=$1 path found=()
@@ -35,7 +27,7 @@ tests() {
         echo "== $name: no tests yet"
         return
     fi
-    step "$name: ${found[*]}" "$python" -m pytest -q -rs "${options[@]}" "${found[@]}"
+    step "$name: ${found[*]}" "$python" -m pytest -q -rs "${found[@]}"
 }
 
 check() {
@@ -43,7 +35,7 @@ check() {
     step "lint" "$python" -m ruff check --quiet --output-format concise .
     step "types" "$python" -m mypy
     step "import rules" "$(dirname "$python")/lint-imports" --no-cache --no-logo
-    spread tests "fast tests" tidy core laws stories wire
+    tests "fast tests" tidy core laws stories wire
 }
 
 others() {
@@ -57,12 +49,9 @@ for layer in "$@"; do
         check) check ;;
         # shellcheck disable=SC2046
         ports) tests ports ports $(others) ;;
-        sim) spread tests sim sim machines ;;
+        sim) tests sim sim machines ;;
         interop | whole) tests "$layer" "$layer" ;;
-        trials)
-            spread tests "cuts and fuzzers" disks fuzz
-            tests trials trials wires
-            ;;
+        trials) tests trials disks fuzz trials wires ;;
         *) echo "run_tests: no layer $layer" >&2; exit 2 ;;
     esac
 done

@@ -204,6 +204,9 @@ async def test_who_gossips_what_another_signed_is_refused_without_a_look_at_the_
         assert (intake.accepted, len(intake.blamed)) == (1, 1)
         assert "another signed" in intake.blamed[0]
         assert looked_at == [STRANGER.peer_id]
+        third = job_entry(3, by=STRANGER).raw
+        assert (await node.database.receive([third] * 126, PEER)).known == 125
+        assert looked_at == [STRANGER.peer_id] * 2, "copies are looked at once"
         assert await node.database.job(own.cid) is not None
         assert await node.database.job(others.cid) is None
 
@@ -214,6 +217,7 @@ async def test_what_is_known_is_not_verified_again() -> None:
     async with running(node):
         raw = job_entry(1, by=STRANGER).raw
         assert (await node.database.receive([raw])).accepted == 1
+        assert node.database.unseen([raw, raw]) == []
         again = await node.database.receive([raw, raw])
         assert (again.accepted, again.known, node.changed) == (0, 2, [job_entry(1, by=STRANGER).cid])
 

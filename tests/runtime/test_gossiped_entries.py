@@ -29,20 +29,21 @@ class World:
         self.taken: list[bytes] = []
         self.authors: list[PeerId] = []
         near = (FLOODER, FRIEND)
-        database = SimpleNamespace(receive=self._receive)
+        database = SimpleNamespace(receive=self._receive, unseen=lambda entries: list(dict.fromkeys(entries)))
         drivers = SimpleNamespace(database=database, is_near=lambda peer: peer in near)
         self._tasks: list[asyncio.Task[None]] = []
         self._hearing = Hearing(CheapPen(PeerId("me")))
-        self._hearing.entries = GossipedEntries(lambda: 0)
+        self.now_ms = 0
+        self._hearing.entries = GossipedEntries(lambda: self.now_ms)
         feeds = SimpleNamespace(drivers=drivers, hands=SimpleNamespace(spawn=self._spawn))
         self._hearing.connect(cast(Any, feeds))
 
-    def work(self) -> None:
-        """From now on it has a job under way."""
-        self._hearing.entries.is_busy = lambda: True
+    def work(self, *, is_busy: bool = True) -> None:
+        """From now on it has a job under way, or none."""
+        self._hearing.entries.is_busy = lambda: is_busy
 
     async def hear(self, entries: Sequence[bytes], *, author: PeerId, neighbour: PeerId) -> bool:
-        """Whether they were looked at."""
+        """Whether any of them was looked at."""
         payload = encode(GossipMessage(body=EntryBatch(entries=tuple(entries))))
         before = len(self.taken)
         assert self._hearing.gossip_event(GossipReceived(DATABASE_TOPIC, payload, neighbour, author))
@@ -59,10 +60,14 @@ class World:
         return Intake(len(entries), 0, 0, (), ())
 
 
+def many(count: int) -> list[bytes]:
+    return [b"entry %d" % number for number in range(count)]
+
+
 @in_loop
 async def test_who_passes_a_flood_on_has_room_for_its_own_entries() -> None:
     world = World()
-    flood = [b"flood"] * (2 * GOSSIPED_ENTRIES_BURST)
+    flood = many(2 * GOSSIPED_ENTRIES_BURST)
     assert await world.hear(flood, author=FLOODER, neighbour=FRIEND)
     assert not await world.hear(flood, author=FLOODER, neighbour=FRIEND)
     assert not await world.hear(flood, author=FLOODER, neighbour=FLOODER)
@@ -72,7 +77,7 @@ async def test_who_passes_a_flood_on_has_room_for_its_own_entries() -> None:
 @in_loop
 async def test_all_who_are_out_of_touch_share_the_budget_of_who_brings_what_they_say() -> None:
     world = World()
-    flood = [b"flood"] * (2 * GOSSIPED_ENTRIES_BURST)
+    flood = many(2 * GOSSIPED_ENTRIES_BURST)
     assert await world.hear(flood, author=PeerId("a name"), neighbour=FLOODER)
     assert not await world.hear([b"job"], author=PeerId("another name"), neighbour=FLOODER)
     assert await world.hear([b"job"], author=FAR, neighbour=FRIEND)
@@ -81,7 +86,7 @@ async def test_all_who_are_out_of_touch_share_the_budget_of_who_brings_what_they
 @in_loop
 async def test_who_passes_on_what_a_flooder_says_in_ever_new_names_has_room_for_its_own_entries() -> None:
     world = World()
-    flood = [b"flood"] * (2 * GOSSIPED_ENTRIES_BURST)
+    flood = many(2 * GOSSIPED_ENTRIES_BURST)
     assert await world.hear(flood, author=PeerId("a name"), neighbour=FRIEND)
     assert not await world.hear([b"job"], author=PeerId("another name"), neighbour=FRIEND)
     assert await world.hear([b"job"], author=FRIEND, neighbour=FRIEND)
@@ -91,7 +96,7 @@ async def test_who_passes_on_what_a_flooder_says_in_ever_new_names_has_room_for_
 async def test_who_has_work_looks_at_less_of_what_those_out_of_touch_say_and_at_no_less_of_others() -> None:
     idle, busy = World(), World()
     busy.work()
-    some = [b"job"] * (FAR_ENTRIES_BURST // FAR_ENTRY_WHILE_BUSY)
+    some = many(FAR_ENTRIES_BURST // FAR_ENTRY_WHILE_BUSY)
     for world in (idle, busy):
         assert await world.hear(some, author=FAR, neighbour=FRIEND)
         assert await world.hear(some, author=FRIEND, neighbour=FRIEND)
@@ -105,3 +110,24 @@ async def test_who_signed_the_message_answers_for_its_entries_whoever_brings_it(
     world = World()
     assert await world.hear([b"job"], author=FAR, neighbour=FRIEND)
     assert world.authors == [FAR]
+
+
+@in_loop
+async def test_a_message_that_says_more_than_it_may_is_looked_at_as_far_as_it_may_and_leaves_no_debt() -> (
+    None
+):
+    world = World()
+    world.work()
+    assert await world.hear(many(1_024), author=PeerId("a name"), neighbour=FRIEND)
+    assert len(world.taken) == FAR_ENTRIES_BURST // FAR_ENTRY_WHILE_BUSY
+    world.work(is_busy=False)
+    world.now_ms = 1_000
+    assert await world.hear([b"job"], author=FAR, neighbour=FRIEND)
+
+
+@in_loop
+async def test_copies_are_looked_at_and_charged_once() -> None:
+    world = World()
+    for _ in range(3):
+        assert await world.hear([b"entry"] * 1_024, author=FRIEND, neighbour=FRIEND)
+    assert world.taken == [b"entry"] * 3

@@ -76,9 +76,11 @@ def test_who_has_a_job_to_work_on_rests_after_what_a_comparison_brought() -> Non
 def test_a_neighbour_brings_a_bounded_number_of_new_entries_and_costs_no_other_its_own() -> None:
     now_ms = 0
     budget = EntryBudget(100, 1_000, lambda: now_ms)
-    assert budget.owe(NEAR, 1_000) == 0 and not budget.has_room(NEAR) and budget.has_room(OTHER)
+    assert budget.afford(NEAR, 600) == 600
+    assert budget.afford(NEAR, 600) == 400
+    assert budget.afford(NEAR, 1) == 0
+    assert budget.afford(OTHER, 1) == 1
+    now_ms = 100
+    assert budget.afford(NEAR, 600, cost=3) == 3, "and no debt is left"
+    assert budget.afford(NEAR, 600) == 1
     assert budget.owe(NEAR, 100) == 1_000
-    now_ms = 1_000
-    assert not budget.has_room(NEAR)
-    now_ms = 1_010
-    assert budget.has_room(NEAR)

@@ -109,6 +109,36 @@ def test_who_has_nothing_to_do_any_more_waits_for_nothing_that_was_put_off_befor
     assert found.wait_ms(job(clock.now_ms), NEAR) == idle_ms, "and no longer than it had to"
 
 
+def test_a_wait_that_is_over_or_paid_for_is_never_made_longer_by_the_end_of_our_work() -> None:
+    clock, busy = Clock(), [True]
+    found = Newcomers((NEAR,).__contains__, lambda: busy[0], clock)
+    number = 0
+    while not (wait_ms := found.wait_ms(job(number), NEAR)):
+        number += 1
+    busy[0] = False
+    others = (found.wait_ms(job(-another), NEAR) for another in range(1, 10_000))
+    assert None in others, "all that may wait do so now"
+    assert found.wait_ms(job(number), NEAR) == wait_ms
+    clock.now_ms = wait_ms
+    assert found.wait_ms(job(number), NEAR) == 0
+
+
+@in_loop
+async def test_what_was_put_off_is_looked_at_once_our_work_has_ended() -> None:
+    busy = [True]
+    looks = Looks(Newcomers((NEAR,).__contains__, lambda: busy[0]))
+    late = [job(number) for number in range(NEW_JOBS_BURST) if looks.put_off(job(number), NEAR)]
+    assert len(late) > 9
+    looks.add(job(-1))
+    assert list(await looks.next()) == [job(-1)]
+    busy[0] = False
+    looks.add(job(-2))
+    assert list(await looks.next()) == [job(-2), *late]
+    assert looks.has_to_search()
+    assert not any(looks.put_off(each, NEAR) for each in late)
+    assert not looks._waiting
+
+
 @in_loop
 async def test_jobs_that_were_too_many_are_looked_for_later_and_one_that_waits_comes_once(
     monkeypatch: pytest.MonkeyPatch,

@@ -7,8 +7,7 @@ import pytest
 from sgnus.messages.v1.types import Verify
 from sgnus.sim.crowd import BOUNDS, COST_RATIO_MAX, Figures, measure
 
-pytestmark = [pytest.mark.timeout(600), pytest.mark.xdist_group("crowd")]
-"""All in one process: they share what was measured."""
+pytestmark = pytest.mark.timeout(600)
 
 SMALL, SIZES = 30, (100, 300)
 

@@ -49,10 +49,7 @@ def prepare() -> None:
 
 
 def give_back() -> None:
-    """Free what nothing refers to, and the lines of sources; give back what is free. Takes some milliseconds, which grow with
-    what a node keeps; with the collector Python's lock is held, not with the rest.
-    """
-    gc.collect()
+    """Give back what is free, and the lines of sources. Takes some milliseconds, most of them without Python's lock."""
     if isinstance(linecache.cache, Sources):
         linecache.clearcache()
     if _TRIM is not None:
@@ -60,7 +57,8 @@ def give_back() -> None:
 
 
 async def give_back_for_ever() -> None:
-    """Until it is cancelled: now and then, beside the loop."""
+    """Until it is cancelled: now and then, free what nothing refers to; give back what is free, beside the loop."""
     while True:
         await asyncio.sleep(EVERY_S)
+        gc.collect()  # In the loop: what it ends may touch what is the loop's.
         await asyncio.to_thread(give_back)

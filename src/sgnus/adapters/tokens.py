@@ -34,6 +34,13 @@ class TokenBucket:
         self._milli_tokens -= tokens * _MS_PER_S
         return max(0, -(self._milli_tokens // self._rate_per_s))
 
+    def afford(self, things: int, tokens: int, now_ms: int) -> int:
+        """Spend `tokens` for each of as many of these things as there are tokens for; how many those are."""
+        self._fill(now_ms)
+        paid = max(0, min(things, self._milli_tokens // (tokens * _MS_PER_S)))
+        self._milli_tokens -= paid * tokens * _MS_PER_S
+        return paid
+
     def _fill(self, now_ms: int) -> None:
         elapsed_ms = max(0, now_ms - self._filled_ms)
         self._filled_ms = max(now_ms, self._filled_ms)

@@ -20,7 +20,7 @@ GOSSIP_OUTBOUND_BYTES_MAX: Final = 16 * 1024 * 1024
 GOSSIP_MESSAGES_PER_S: Final = 200
 GOSSIP_MESSAGES_BURST: Final = 2_000
 GOSSIP_BYTES_PER_S: Final = 1024 * 1024
-GOSSIP_BYTES_BURST: Final = 2 * 1024 * 1024
+GOSSIP_BYTES_BURST: Final = 4 * 1024 * 1024
 # What one author may say on all topics: an announcement a second, some requests for a seat, five messages with entries.
 GOSSIP_AUTHORED_PER_S: Final = 20
 GOSSIP_AUTHORED_BURST: Final = 600

@@ -123,10 +123,16 @@ class Database:
         return opened.cid
 
     # ---- what others say
+    def unseen(self, entries: Sequence[bytes]) -> list[bytes]:
+        """Those of them that have to be looked at: a digest each says whether one was admitted lately."""
+        found = self._vetting.unseen(entries)
+        self._counts["known"] += len(entries) - len(found)
+        return found
+
     async def receive(self, entries: Sequence[bytes], author: PeerId | None = None) -> Intake:
         """Check, admit and commit what peers delivered; what `author` gossips is all its own. Never raises for their faults."""
-        fresh = self._vetting.unseen(entries)
-        known = len(entries) - len(fresh)
+        fresh = self.unseen(entries)
+        known = 0
         accepted = orphans = 0
         reasons, blamed = list[str](), list[str]()
         for start in range(0, len(fresh), VERIFY_BATCH):
@@ -141,7 +147,7 @@ class Database:
             for job in dict.fromkeys(one.job for one in admitted.accepted):
                 self._settings.on_change(job)
         told = tuple(reasons[:REASONS_TOLD_MAX]), tuple(blamed[:REASONS_TOLD_MAX])
-        result = Intake(accepted, known, orphans, *told)
+        result = Intake(accepted, known + len(entries) - len(fresh), orphans, *told)
         for name, count in (
             ("accepted", accepted),
             ("known", known),
@@ -202,9 +208,10 @@ class Database:
         async def admit(entries: Sequence[bytes]) -> None:
             loop = asyncio.get_running_loop()
             begun_s = loop.time()
-            taken = await self.receive(entries)
+            unseen = self.unseen(entries)
+            await self.receive(unseen)
             spent_s = loop.time() - begun_s
-            await asyncio.sleep(self.comparisons.rest_s(neighbour, len(entries) - taken.known, spent_s))
+            await asyncio.sleep(self.comparisons.rest_s(neighbour, len(unseen), spent_s))
 
         floor = expiry_floor(self._settings.clock_ms()).to_bytes(8, "big") + bytes(32)
         session = Session(self._shelves.index.snapshot(), floor)

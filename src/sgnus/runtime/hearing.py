@@ -135,18 +135,21 @@ class Hearing:
             raise PeerFault(f"{message.kind.name} does not travel by gossip")
 
     def _take_entries(self, batch: EntryBatch, event: GossipReceived) -> None:
-        drivers, author = self._feeds.drivers, event.author
-        payer = self.entries.payer(author, event.neighbour, is_near=drivers.is_near(author))
-        if not payer.has_room or self._receiving_entries >= ENTRIES_AT_ONCE_MAX:
+        database, author = self._feeds.drivers.database, event.author
+        unseen = database.unseen(batch.entries)
+        is_near = self._feeds.drivers.is_near(author)
+        paid = 0
+        if self._receiving_entries < ENTRIES_AT_ONCE_MAX:
+            paid = self.entries.afford(len(unseen), author, event.neighbour, is_near=is_near)
+        if paid < len(unseen):
             self.faults["entries left to reconciliation"] += 1
+        if not paid:
             return
         self._receiving_entries += 1
-        payer.owe(len(batch.entries))
 
         async def receive() -> None:
             try:
-                intake = await drivers.database.receive(batch.entries, author)
-                payer.owe(-intake.known)  # Those were known, and cost little.
+                intake = await database.receive(unseen[:paid], author)
                 for reason in intake.blamed:
                     self.blame(author, reason)
             finally:

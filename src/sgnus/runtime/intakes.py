@@ -7,7 +7,6 @@ account for it: an honest neighbour passes on what others say.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from sgnus.adapters.overruns import monotonic_ms
 from sgnus.adapters.remembered import Remembered
@@ -37,7 +36,7 @@ class Comparisons:
         self._budget = EntryBudget(COMPARED_ENTRIES_PER_S, COMPARED_ENTRIES_BURST)
 
     def rest_s(self, neighbour: PeerId, new: int, spent_s: float) -> float:
-        """`new` of them were new, and took us so long."""
+        """So many had to be looked at, and took us so long."""
         rest_s = self._budget.owe(neighbour, new) / 1000
         if not new or not self.is_busy():
             return rest_s
@@ -55,28 +54,13 @@ class GossipedEntries:
         self._said = EntryBudget(GOSSIPED_ENTRIES_PER_S, GOSSIPED_ENTRIES_BURST, clock_ms)
         self._brought = EntryBudget(FAR_ENTRIES_PER_S, FAR_ENTRIES_BURST, clock_ms)
 
-    def payer(self, author: PeerId, neighbour: PeerId, *, is_near: bool) -> Payer:
-        """Who pays for a message of this author that this neighbour brought."""
+    def afford(self, entries: int, author: PeerId, neighbour: PeerId, *, is_near: bool) -> int:
+        """How many of so many entries of this author, which this neighbour brought, are paid for. Nobody ever owes: a single
+        message would make us deaf for minutes.
+        """
         if is_near:
-            return Payer(self._said, author, 1)
-        return Payer(self._brought, neighbour, FAR_ENTRY_WHILE_BUSY if self.is_busy() else 1)
-
-
-@dataclass(frozen=True, slots=True)
-class Payer:
-    """One bucket, and what an entry costs."""
-
-    budget: EntryBudget
-    peer: PeerId
-    cost: int
-
-    @property
-    def has_room(self) -> bool:
-        return self.budget.has_room(self.peer)
-
-    def owe(self, entries: int) -> None:
-        """Charge so many (below 0: give so many back)."""
-        self.budget.owe(self.peer, entries * self.cost)
+            return self._said.afford(author, entries)
+        return self._brought.afford(neighbour, entries, FAR_ENTRY_WHILE_BUSY if self.is_busy() else 1)
 
 
 class EntryBudget:
@@ -88,9 +72,9 @@ class EntryBudget:
             GOSSIP_BUDGETS_MAX, lambda _: TokenBucket(per_s, burst, clock_ms())
         )
 
-    def has_room(self, peer: PeerId) -> bool:
-        """Whether more may come of it now."""
-        return self._buckets.of(peer).has(1, self._clock_ms())
+    def afford(self, peer: PeerId, entries: int, cost: int = 1) -> int:
+        """Charge as many of these as there is room for, at `cost` each; how many those are."""
+        return self._buckets.of(peer).afford(entries, cost, self._clock_ms())
 
     def owe(self, peer: PeerId, entries: int) -> int:
         """Charge so many new ones (below 0: give so many back); how many ms until it owes nothing."""

@@ -35,7 +35,7 @@ class Newcomers:
         clock_ms: Callable[[], int] = monotonic_ms,
     ) -> None:
         self._is_near = is_near
-        self._is_busy = is_busy
+        self.is_busy = is_busy
         self._clock_ms = clock_ms
         self._budgets = {
             is_busy: EntryBudget(NEW_JOBS_PER_S, NEW_JOBS_BURST, clock_ms) for is_busy in (False, True)
@@ -45,30 +45,32 @@ class Newcomers:
 
     def wait_ms(self, job: BlockId, author: PeerId) -> int | None:
         """How long to put off a look at this job: 0 is now. None: so many wait that this one is left until there is room."""
-        now_ms, is_busy = self._clock_ms(), self._is_busy()
-        due_ms, was_busy = self._due.get(job, (0, True))
-        if job in self._due and was_busy <= is_busy:
-            wait_ms = max(0, due_ms - now_ms)
-            if not wait_ms:
-                del self._due[job]
-            return wait_ms
-        wait_ms = self._charged(author, is_busy=is_busy)
-        if wait_ms > NEW_JOBS_WAIT_MS_MAX:
-            return None
+        now_ms, is_busy = self._clock_ms(), self.is_busy()
+        due_ms, was_busy = self._due.get(job, (None, False))
+        if due_ms is not None and due_ms <= now_ms:
+            del self._due[job]
+            return 0
+        left_ms = None if due_ms is None else due_ms - now_ms
+        if left_ms is not None and was_busy <= is_busy:
+            return left_ms
+        wait_ms = self._charged(author, NEW_JOBS_WAIT_MS_MAX if left_ms is None else left_ms, is_busy=is_busy)
+        if wait_ms is None:
+            return left_ms
         self._due.pop(job, None)
         if wait_ms:
             self._due[job] = now_ms + wait_ms, is_busy
         return wait_ms
 
-    def _charged(self, author: PeerId, *, is_busy: bool) -> int:
-        """How long until this one more is paid for. What is beyond the longest wait costs nothing."""
+    def _charged(self, author: PeerId, longest_ms: int, *, is_busy: bool) -> int | None:
+        """How long until this one more is paid for. None, and nothing is charged, if that is longer than so long."""
         is_near, budget = self._is_near(author), self._budgets[is_busy]
         cost = (NEW_JOB_WHILE_BUSY if is_near else FAR_JOB_WHILE_BUSY) if is_busy else 1
         name = author if is_near else _OTHERS
         wait_ms = budget.owe(name, cost)
-        if wait_ms > NEW_JOBS_WAIT_MS_MAX:
-            budget.owe(name, -cost)
-        return wait_ms
+        if wait_ms <= longest_ms:
+            return wait_ms
+        budget.owe(name, -cost)
+        return None
 
     def forget(self, job: BlockId) -> None:
         """It is over."""
@@ -83,9 +85,9 @@ class Looks:
     def __init__(self, newcomers: Newcomers) -> None:
         self.newcomers = newcomers
         self._pending: dict[BlockId, None] = {}
-        self._waiting: dict[BlockId, None] = {}
+        self._waiting: dict[BlockId, asyncio.TimerHandle] = {}
         self._wake = asyncio.Event()
-        self._is_search_due = False
+        self._is_search_due = self._was_busy = False
         self._left: asyncio.TimerHandle | None = None
 
     def add(self, job: BlockId) -> None:
@@ -106,9 +108,16 @@ class Looks:
         return is_due
 
     async def next(self) -> Iterable[BlockId]:
-        """All that there are, once there are some, or others have to be looked for."""
+        """All that there are, once there are some, or others have to be looked for. When our work has ended, also all that were
+        put off.
+        """
         await self._wake.wait()
         self._wake.clear()
+        was_busy, self._was_busy = self._was_busy, self.newcomers.is_busy()
+        if was_busy and not self._was_busy:
+            self._pending.update(dict.fromkeys(self._waiting))
+            self.search()
+            self._wake.clear()
         pending, self._pending = self._pending, {}
         return pending
 
@@ -116,11 +125,12 @@ class Looks:
         """Whether a job that is new to us has to wait; it comes again, or is found by a search."""
         wait_ms = self.newcomers.wait_ms(job, author)
         loop = asyncio.get_running_loop()
+        if job in self._waiting:
+            self._waiting.pop(job).cancel()
         if wait_ms is None and self._left is None:
             self._left = loop.call_later(NEW_JOBS_WAIT_MS_MAX / 1000, self.search)
-        elif wait_ms and job not in self._waiting:
-            self._waiting[job] = None
-            loop.call_later(wait_ms / 1000, self._come, job)
+        elif wait_ms:
+            self._waiting[job] = loop.call_later(wait_ms / 1000, self._come, job)
         return wait_ms != 0
 
     def _come(self, job: BlockId) -> None:

@@ -26,8 +26,9 @@ class Vetting:
         self._recent: dict[bytes, None] = {}
 
     def unseen(self, raws: Iterable[bytes]) -> list[bytes]:
-        """Those that did not prove themselves lately: gossip and reconciliation often bring the same entry."""
-        return [raw for raw in raws if digest_of(raw) not in self._recent]
+        """Each once, of those that did not prove themselves lately: gossip and reconciliation often bring the same entry."""
+        found = {digest_of(raw): raw for raw in raws}
+        return [raw for digest, raw in found.items() if digest not in self._recent]
 
     def remember(self, digests: Iterable[bytes]) -> None:
         """Note entries that are in the database now."""

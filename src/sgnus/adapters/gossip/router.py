@@ -112,11 +112,14 @@ class GossipRouter(GossipSub):  # type: ignore[misc]
         self.send_rpc(to_peer, rpc_pb2.RPC(control=control_msg), priority=True)
 
     async def send_recent_messages(self, peer_id: ID, topic: str) -> None:
-        """To a neighbour that just subscribed: what it missed while the connection was being set up."""
+        """To a neighbour that just subscribed: what it missed while the connection was being set up, as far as it has room."""
         for message_id in self.mcache.window(topic):
             message = self.mcache.get(message_id)
-            if message is not None:
-                self.send_rpc(peer_id, rpc_pb2.RPC(publish=[message]))
+            if message is None:
+                continue
+            rpc = rpc_pb2.RPC(publish=[message])
+            if message.from_id == self.pubsub.my_id.to_bytes() or self._may_relay(peer_id, rpc.ByteSize()):
+                self.send_rpc(peer_id, rpc)
 
     async def handle_rpc(self, rpc: Any, sender_peer_id: ID) -> None:
         rpc.ClearField("senderRecord")
