@@ -8,7 +8,12 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 from sgnus.messages.ids import PeerId
-from sgnus.messages.limits import FAR_ENTRIES_BURST, FAR_ENTRY_WHILE_BUSY, GOSSIPED_ENTRIES_BURST
+from sgnus.messages.limits import (
+    FAR_ENTRIES_BURST,
+    FAR_ENTRY_WHILE_BUSY,
+    GOSSIPED_ENTRIES_BURST,
+    NEAR_ENTRY_WHILE_BUSY,
+)
 from sgnus.messages.topics import DATABASE_TOPIC
 from sgnus.messages.v1.types import EntryBatch, GossipMessage
 from sgnus.ports import GossipReceived
@@ -93,9 +98,12 @@ async def test_who_passes_on_what_a_flooder_says_in_ever_new_names_has_room_for_
 
 
 @in_loop
-async def test_who_has_work_looks_at_less_of_what_those_out_of_touch_say_and_at_no_less_of_others() -> None:
+async def test_who_has_work_looks_at_less_of_what_others_say_and_at_least_of_those_out_of_touch() -> None:
     idle, busy = World(), World()
     busy.work()
+    for world, cost in ((idle, 1), (busy, NEAR_ENTRY_WHILE_BUSY)):
+        assert await world.hear(many(1_024), author=FLOODER, neighbour=FLOODER)
+        assert len(world.taken) == GOSSIPED_ENTRIES_BURST // cost
     some = many(FAR_ENTRIES_BURST // FAR_ENTRY_WHILE_BUSY)
     for world in (idle, busy):
         assert await world.hear(some, author=FAR, neighbour=FRIEND)

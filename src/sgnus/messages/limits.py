@@ -19,7 +19,7 @@ GOSSIP_OUTBOUND_ITEMS_MAX: Final = 4_096
 GOSSIP_OUTBOUND_BYTES_MAX: Final = 16 * 1024 * 1024
 GOSSIP_MESSAGES_PER_S: Final = 200
 GOSSIP_MESSAGES_BURST: Final = 2_000
-GOSSIP_BYTES_PER_S: Final = 1024 * 1024
+GOSSIP_BYTES_PER_S: Final = 768 * 1024
 GOSSIP_BYTES_BURST: Final = 4 * 1024 * 1024
 # What one author may say on all topics: an announcement a second, some requests for a seat, five messages with entries.
 GOSSIP_AUTHORED_PER_S: Final = 20
@@ -32,7 +32,7 @@ GOSSIP_BUDGETS_MAX: Final = 1_024
 # Its own entries come on top (64 KiB five times a second).
 GOSSIP_RELAYED_PER_S: Final = 150
 GOSSIP_RELAYED_BURST: Final = 1_500
-GOSSIP_RELAYED_BYTES_PER_S: Final = 512 * 1024
+GOSSIP_RELAYED_BYTES_PER_S: Final = 384 * 1024
 GOSSIP_RELAYED_BYTES_BURST: Final = 1024 * 1024
 GOSSIP_CONNECTIONS_MAX: Final = 64
 GOSSIP_HANDSHAKES_MAX: Final = 128
@@ -235,7 +235,9 @@ STREAM_BYTES_PER_S: Final = 8 * 1024 * 1024
 STREAM_BYTES_BURST: Final = 32 * 1024 * 1024
 GOSSIPED_ENTRIES_PER_S: Final = 50
 GOSSIPED_ENTRIES_BURST: Final = 300
-# Those of authors out of touch, which a neighbour brings. Who has a job under way counts each as so many.
+# Who has a job under way counts each as so many.
+NEAR_ENTRY_WHILE_BUSY: Final = 3
+# Those of authors out of touch, which a neighbour brings.
 FAR_ENTRIES_PER_S: Final = 25
 FAR_ENTRIES_BURST: Final = 50
 FAR_ENTRY_WHILE_BUSY: Final = 10

@@ -23,6 +23,7 @@ from sgnus.messages.limits import (
     GOSSIP_BUDGETS_MAX,
     GOSSIPED_ENTRIES_BURST,
     GOSSIPED_ENTRIES_PER_S,
+    NEAR_ENTRY_WHILE_BUSY,
 )
 
 
@@ -45,8 +46,8 @@ class Comparisons:
 
 class GossipedEntries:
     """Who pays for entries that are gossiped: their author, where it is in touch with us; else the neighbour that brings them,
-    from a budget apart from that of its own words: it passes on what any flooder says in ever new names. While `is_busy`, those
-    count more: a node that has work needs other jobs only later.
+    from a budget apart from that of its own words: it passes on what any flooder says in ever new names. While `is_busy`, all
+    count more, those most: a node that has work needs other jobs only later.
     """
 
     def __init__(self, clock_ms: Callable[[], int] = monotonic_ms) -> None:
@@ -58,9 +59,10 @@ class GossipedEntries:
         """How many of so many entries of this author, which this neighbour brought, are paid for. Nobody ever owes: a single
         message would make us deaf for minutes.
         """
+        is_busy = self.is_busy()
         if is_near:
-            return self._said.afford(author, entries)
-        return self._brought.afford(neighbour, entries, FAR_ENTRY_WHILE_BUSY if self.is_busy() else 1)
+            return self._said.afford(author, entries, NEAR_ENTRY_WHILE_BUSY if is_busy else 1)
+        return self._brought.afford(neighbour, entries, FAR_ENTRY_WHILE_BUSY if is_busy else 1)
 
 
 class EntryBudget:
