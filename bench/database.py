@@ -127,7 +127,7 @@ class Reconciling:
         return True
 
     async def reconcile(self, peer: PeerId, duplex: Duplex) -> None:
-        await self._database.respond_reconcile(steps_of(duplex), duplex.send, peer)
+        await self._database.reconcile(steps_of(duplex), duplex.send, peer, is_asked=True)
 
 
 @asynccontextmanager

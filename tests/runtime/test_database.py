@@ -95,7 +95,7 @@ async def reconcile(one: Node, other: Node) -> tuple[Reconciled, Reconciled]:
 
     return await asyncio.gather(
         one.database.reconcile(steps(queues[0]), queues[1].put, PEER),
-        other.database.respond_reconcile(steps(queues[1]), queues[0].put, PEER),
+        other.database.reconcile(steps(queues[1]), queues[0].put, PEER, is_asked=True),
     )
 
 
@@ -394,5 +394,5 @@ async def test_a_partner_that_leaves_or_lies_ends_the_reconciliation_with_its_fa
         with pytest.raises(PeerFault, match="left"):
             await node.database.reconcile(nothing(), send, PEER)
         with pytest.raises(PeerFault, match="ranges open"):
-            await node.database.respond_reconcile(early_end(), send, PEER)
+            await node.database.reconcile(early_end(), send, PEER, is_asked=True)
         assert (node.database.counters()["reconcile_faults"], len(sent)) == (2, 1)

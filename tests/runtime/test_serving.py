@@ -200,7 +200,8 @@ async def test_a_peer_compares_databases_once_at_a_time_and_keeps_nobody_else_fr
     begun, ends = list[PeerId](), asyncio.Event()
 
     class Slow:
-        async def respond_reconcile(self, _steps: Any, _send: Any, peer: PeerId) -> None:
+        async def reconcile(self, _steps: Any, _send: Any, peer: PeerId, *, is_asked: bool) -> None:
+            assert is_asked
             begun.append(peer)
             await ends.wait()
 

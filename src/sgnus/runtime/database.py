@@ -191,20 +191,10 @@ class Database:
 
     # ---- comparing with a peer
     async def reconcile(
-        self, incoming: AsyncIterator[ReconcileStep], send: Send, neighbour: PeerId
+        self, incoming: AsyncIterator[ReconcileStep], send: Send, neighbour: PeerId, *, is_asked: bool = False
     ) -> Reconciled:
-        """Compare with `neighbour`, as the side that asked to. PeerFault when it breaks the rules."""
-        return await self._exchange(incoming, send, neighbour, is_initiator=True)
+        """Compare with `neighbour`, as the side that asked to, or that `is_asked`. PeerFault when it breaks the rules."""
 
-    async def respond_reconcile(
-        self, incoming: AsyncIterator[ReconcileStep], send: Send, neighbour: PeerId
-    ) -> Reconciled:
-        """Compare with `neighbour`, as the side that was asked. PeerFault when it breaks the rules."""
-        return await self._exchange(incoming, send, neighbour, is_initiator=False)
-
-    async def _exchange(
-        self, incoming: AsyncIterator[ReconcileStep], send: Send, neighbour: PeerId, *, is_initiator: bool
-    ) -> Reconciled:
         async def admit(entries: Sequence[bytes]) -> None:
             loop = asyncio.get_running_loop()
             begun_s = loop.time()
@@ -217,7 +207,7 @@ class Database:
         session = Session(self._shelves.index.snapshot(), floor)
         exchange = Exchange(session, send, self._store.bodies, admit)
         try:
-            done = await exchange.run(incoming, is_initiator=is_initiator)
+            done = await exchange.run(incoming, is_initiator=not is_asked)
         except PeerFault:
             self._counts["reconcile_faults"] += 1
             raise

@@ -323,7 +323,7 @@ class NodeService:
             raise PeerFault("you compare databases with this node already")
         self._comparing.add(peer)
         try:
-            await self._database.respond_reconcile(steps_of(duplex), duplex.send, peer)
+            await self._database.reconcile(steps_of(duplex), duplex.send, peer, is_asked=True)
         finally:
             self._comparing.remove(peer)
 
