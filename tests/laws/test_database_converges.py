@@ -62,6 +62,7 @@ async def deliver(batches: Iterable[Sequence[OpenedEntry]]) -> tuple[bytes, list
     shelves = Shelves(store, NETWORK, SETTLERS, lambda _entry, _held: True)
     for batch in batches:
         await shelves.admit(batch, NOW_MS, durable=False)
+        await shelves.views([job.digest for job in JOBS])  # What is kept of a view must not outlive an entry.
     ids = await store.ids()
     assert shelves.index.snapshot().packed == ids
     views = await shelves.views([job.digest for job in JOBS])

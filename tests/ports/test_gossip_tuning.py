@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -29,6 +30,7 @@ from sgnus.adapters.gossip.rpc_queue import FrameQueue, frame_of
 from sgnus.adapters.gossip.swarm import make_host, make_swarm
 from sgnus.adapters.overruns import Overruns
 from sgnus.crypto.identity import Identity
+from sgnus.messages import limits
 
 TOPIC = "jobprocessing_X_3"
 SEED = bytes([1]) * 32
@@ -204,3 +206,17 @@ def parsed(frames: bytearray) -> Any:
     """The next RPC; None after the last."""
     frame = split_frame(frames)
     return None if frame is None else rpc_pb2.RPC.FromString(frame)
+
+
+def test_who_subscribes_gets_no_more_of_what_others_said_than_it_may_be_sent() -> None:
+    router, me = GossipRouter(8, Counters()), ID(b"me")
+    sent = list[str]()
+    router.pubsub = SimpleNamespace(my_id=me)
+    router.send_rpc = lambda _peer, rpc, priority=False: sent.append(bytes(rpc.publish[0].from_id).decode())
+    for number in range(2 * limits.GOSSIP_RELAYED_BYTES_BURST // limits.GOSSIP_BYTES_MAX):
+        data, seqno = bytes(limits.GOSSIP_BYTES_MAX), number.to_bytes(8, "big")
+        for author in (b"other", b"me") if number < 3 else (b"other",):
+            router.mcache.put(rpc_pb2.Message(data=data, topicIDs=[TOPIC], from_id=author, seqno=seqno))
+    trio.run(router.send_recent_messages, NEIGHBOUR, TOPIC)
+    assert sent.count("me") == 3
+    assert 0 < sent.count("other") <= limits.GOSSIP_RELAYED_BYTES_BURST // limits.GOSSIP_BYTES_MAX
