@@ -43,9 +43,10 @@ class World:
         feeds = SimpleNamespace(drivers=drivers, hands=SimpleNamespace(spawn=self._spawn))
         self._hearing.connect(cast(Any, feeds))
 
-    def work(self, *, is_busy: bool = True) -> None:
-        """From now on it has a job under way, or none."""
+    def work(self, *, is_busy: bool = True, publisher: PeerId | None = None) -> None:
+        """From now on it has a job of that publisher under way, or none."""
         self._hearing.entries.is_busy = lambda: is_busy
+        self._hearing.entries.works_for = lambda author: author == publisher
 
     async def hear(self, entries: Sequence[bytes], *, author: PeerId, neighbour: PeerId) -> bool:
         """Whether any of them was looked at."""
@@ -131,6 +132,14 @@ async def test_a_message_that_says_more_than_it_may_is_looked_at_as_far_as_it_ma
     world.work(is_busy=False)
     world.now_ms = 1_000
     assert await world.hear([b"job"], author=FAR, neighbour=FRIEND)
+
+
+@in_loop
+async def test_whom_it_works_for_may_say_as_much_as_ever() -> None:
+    world = World()
+    world.work(publisher=FRIEND)
+    assert await world.hear(many(1_024), author=FRIEND, neighbour=FRIEND)
+    assert len(world.taken) == GOSSIPED_ENTRIES_BURST
 
 
 @in_loop

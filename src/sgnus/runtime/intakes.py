@@ -47,11 +47,12 @@ class Comparisons:
 class GossipedEntries:
     """Who pays for entries that are gossiped: their author, where it is in touch with us; else the neighbour that brings them,
     from a budget apart from that of its own words: it passes on what any flooder says in ever new names. While `is_busy`, all
-    count more, those most: a node that has work needs other jobs only later.
+    count more, those most: a node that has work needs other jobs only later. Whom it `works_for` tells it of that very work.
     """
 
     def __init__(self, clock_ms: Callable[[], int] = monotonic_ms) -> None:
         self.is_busy: Callable[[], bool] = lambda: False
+        self.works_for: Callable[[PeerId], bool] = lambda _author: False
         self._said = EntryBudget(GOSSIPED_ENTRIES_PER_S, GOSSIPED_ENTRIES_BURST, clock_ms)
         self._brought = EntryBudget(FAR_ENTRIES_PER_S, FAR_ENTRIES_BURST, clock_ms)
 
@@ -61,7 +62,8 @@ class GossipedEntries:
         """
         is_busy = self.is_busy()
         if is_near:
-            return self._said.afford(author, entries, NEAR_ENTRY_WHILE_BUSY if is_busy else 1)
+            is_other = is_busy and not self.works_for(author)
+            return self._said.afford(author, entries, NEAR_ENTRY_WHILE_BUSY if is_other else 1)
         return self._brought.afford(neighbour, entries, FAR_ENTRY_WHILE_BUSY if is_busy else 1)
 
 

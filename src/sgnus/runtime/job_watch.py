@@ -17,7 +17,7 @@ from sgnus.core.node import NodeCore
 from sgnus.core.receipt import digest_of
 from sgnus.core.shelf import JobView, RoomClaim
 from sgnus.messages.errors import PeerFault, WorldFault
-from sgnus.messages.ids import BlockId
+from sgnus.messages.ids import BlockId, PeerId
 from sgnus.messages.v1.types import Opening, RoomAnnouncement, SignedEnvelope
 from sgnus.ports import Store
 from sgnus.runtime.drivers import Drivers
@@ -248,6 +248,11 @@ def is_busy(core: NodeCore) -> bool:
     return core.room is not None or any(
         own.facts.open and not own.is_done for own in core.publications.values()
     )
+
+
+def works_for(core: NodeCore, publisher: PeerId) -> bool:
+    """We have a seat in a room of a job of this one."""
+    return core.room is not None and core.room.seat.publisher == publisher
 
 
 def is_needed(core: NodeCore, job: BlockId) -> bool:

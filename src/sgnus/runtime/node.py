@@ -43,7 +43,7 @@ from sgnus.runtime.hearing import Feeds, Hearing
 from sgnus.runtime.home import NodeHome
 from sgnus.runtime.inputs import Inputs
 from sgnus.runtime.inquiries import Inquiries, accusing_jobs
-from sgnus.runtime.job_watch import JobWatch, is_busy
+from sgnus.runtime.job_watch import JobWatch, is_busy, works_for
 from sgnus.runtime.jobs import JobBook, unix_ms
 from sgnus.runtime.network_file import (
     NetworkFile,
@@ -242,6 +242,7 @@ async def assemble(
     inquiries = _inquiries(engine, Trials(sources, worker, pen), drivers, network)
     watch = JobWatch(drivers, jobs, engine, hub, inquiries)
     drivers.database.comparisons.is_busy = hearing.entries.is_busy = partial(is_busy, core)
+    hearing.entries.works_for = partial(works_for, core)
     proofs = Proofs(jobs, worker, hands, hub, engine.put)
     proofs.connect(drivers.store, drivers.database.submit)
     clearing = Clearing(nodes, drivers, Reclaiming(nodes, hands, engine.put))
