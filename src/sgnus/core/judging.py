@@ -179,9 +179,8 @@ def _redo_of_absent(own: Publication, microjob: int, connected: Collection[PeerI
     """What those did who are gone is done again, where their rounds cannot do without them."""
     shelf = own.shelf(microjob)
     rounds = [one for one in own.court.rounds.values() if one.microjob == microjob]
-    known = (
-        shelf.absence.makers
-    )  # This is asked twice a second of each HELD, and opening one may take a check of its signature.
+    # Asked twice a second of each HELD; opening one may take a check of its signature.
+    known = shelf.absence.makers
     makers = {one: known.get(one) or PeerId(_member_of(own, one)) for one in shelf.held.values()}
     shelf.absence.makers = makers
     others = {n: makers[one] for n, one in sorted(shelf.held.items()) if makers[one] != own.pen.peer}

@@ -36,10 +36,10 @@ class Comparisons:
         self.is_busy: Callable[[], bool] = lambda: False
         self._budget = EntryBudget(COMPARED_ENTRIES_PER_S, COMPARED_ENTRIES_BURST)
 
-    def rest_s(self, neighbour: PeerId, new: int, spent_s: float) -> float:
+    def rest_s(self, neighbour: PeerId, looked_at: int, spent_s: float) -> float:
         """So many had to be looked at, and took us so long."""
-        rest_s = self._budget.owe(neighbour, new) / 1000
-        if not new or not self.is_busy():
+        rest_s = self._budget.owe(neighbour, looked_at) / 1000
+        if not looked_at or not self.is_busy():
             return rest_s
         return max(rest_s, min(COMPARED_REST_S_MAX, spent_s * (1 / COMPARED_WHILE_BUSY - 1)))
 
