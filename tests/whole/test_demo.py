@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 COMMAND = [sys.executable, "-c", "import sys; from sgnus.frontends.cli import main; sys.exit(main())", "demo"]
@@ -20,7 +21,6 @@ END_S_MAX = 20
 NODES = 12
 
 pytestmark = pytest.mark.timeout(RUN_S_MAX + START_S_MAX)
-Process = tuple[int, str]
 
 
 @pytest.fixture
@@ -49,36 +49,6 @@ def demo(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
         process.communicate()
 
 
-def children(pid: int) -> list[int]:
-    found = []
-    for path in Path(f"/proc/{pid}/task").glob("*/children"):
-        try:
-            found += [int(word) for word in path.read_text().split()]
-        except OSError:
-            continue
-    return found
-
-
-def born(pid: int) -> str | None:
-    """When a living process started, so that its number is not taken for another's; None of the dead."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return None
-    return None if fields[0] in "ZX" else fields[19]
-
-
-def family(pid: int) -> set[Process]:
-    """A process's living descendants."""
-    found: set[Process] = set()
-    for child in children(pid):
-        moment = born(child)
-        if moment is not None:
-            found.add((child, moment))
-        found |= family(child)
-    return found
-
-
 def wait_for(condition: Callable[[], bool], seconds: float, what: str) -> None:
     deadline = time.monotonic() + seconds
     clock = signal.sigtimedwait
@@ -87,25 +57,30 @@ def wait_for(condition: Callable[[], bool], seconds: float, what: str) -> None:
         clock([], 0.05)
 
 
-def see_family(process: subprocess.Popen[str], words: Path, until: str) -> set[Process]:
+def see_family(process: subprocess.Popen[str], words: Path, until: str) -> set[psutil.Process]:
     """Everybody that the demo started, up to the moment when it says `until`."""
-    seen: set[Process] = set()
+    starter = psutil.Process(process.pid)
+    seen: set[psutil.Process] = set()
 
     def has_said() -> bool:
-        seen.update(family(process.pid))
+        seen.update(starter.children(recursive=True))
         return until in words.read_text() or process.poll() is not None
 
     wait_for(has_said, START_S_MAX, f"the demo never said {until!r}")
     assert process.poll() is None, words.read_text()
-    return seen | family(process.pid)
+    return seen.union(starter.children(recursive=True))
 
 
-def assert_all_gone(seen: set[Process]) -> None:
-    wait_for(
-        lambda: not any(born(pid) == moment for pid, moment in seen),
-        END_S_MAX,
-        "processes of the demo live on",
-    )
+def lives(process: psutil.Process) -> bool:
+    """Whether it runs still; its number may have gone to another since."""
+    try:
+        return process.is_running() and process.status() not in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
+    except psutil.NoSuchProcess:
+        return False
+
+
+def assert_all_gone(seen: set[psutil.Process]) -> None:
+    wait_for(lambda: not any(map(lives, seen)), END_S_MAX, "processes of the demo live on")
 
 
 def test_the_demo_survives_two_crashes_and_a_liar_and_its_picture_is_exact(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import glob
 import json
 import os
 import signal
@@ -155,13 +156,11 @@ async def _gone(pids: Iterable[int]) -> None:
 def _descendants(pid: int) -> list[int]:
     """Children of a process and theirs, as the kernel lists them; none where it does not."""
     found: list[int] = []
-    for path in Path(f"/proc/{pid}/task").glob("*/children"):
-        try:
-            children = [int(word) for word in path.read_text().split()]
-        except OSError:
-            continue
-        for child in children:
-            found += [child, *_descendants(child)]
+    # Unlike that of pathlib, this one lets a process end while it looks.
+    for path in glob.glob(f"/proc/{pid}/task/*/children"):
+        with contextlib.suppress(OSError):
+            for child in map(int, Path(path).read_text().split()):
+                found += [child, *_descendants(child)]
     return found
 
 
