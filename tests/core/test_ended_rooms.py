@@ -7,11 +7,19 @@ import dataclasses
 import pytest
 
 from sgnus.core import effects as fx
+from sgnus.core import judging, observing
 from sgnus.core import roster as rosters
 from sgnus.core.inputs import Input, PeerSaid, RoomHeard, Tick
 from sgnus.core.node import NodeCore
-from sgnus.messages.ids import PeerId
-from sgnus.messages.limits import DEAD_ROOM_MS, JOIN_ANSWER_MS_LATE, JOIN_ANSWER_MS_MAX, SEEK_MS
+from sgnus.core.publication import Court, Publication
+from sgnus.messages.ids import InstanceId, PeerId
+from sgnus.messages.limits import (
+    DEAD_ROOM_MS,
+    ENDED_KEPT_MAX,
+    JOIN_ANSWER_MS_LATE,
+    JOIN_ANSWER_MS_MAX,
+    SEEK_MS,
+)
 from sgnus.messages.v1.types import (
     CloseReason,
     Held,
@@ -19,6 +27,7 @@ from sgnus.messages.v1.types import (
     JoinAnswer,
     JoinReason,
     Member,
+    OnPeerListChanged,
     RoomAnnouncement,
     RoomClosed,
     SignedEnvelope,
@@ -27,7 +36,7 @@ from sgnus.messages.v1.types import (
 from sgnus.sim.pens import CheapPen, address_of
 from tests.core.test_hostile_rounds import STRANGER, committed, node_of
 from tests.core.test_seeking_in_crowds import FACTS, ME, PUBLISHER, asked, hear_rooms, seeker
-from tests.round_support import member_of
+from tests.round_support import Round, member_of
 
 HOST = PeerId("host-0")
 ASKED_MS = SEEK_MS
@@ -158,3 +167,55 @@ def test_no_round_over_older_results_keeps_us_from_a_microjob_that_its_publisher
     node.handle(PeerSaid(of.publisher.peer, RoomClosed(instance=home, reason=CloseReason.FAILED)), 40)
     assert list(node.rounds.running) == [instance]
     assert 0 not in node.jobs[of.terms.job].finished.own
+
+
+# ---- at the publisher
+def ended_by_its_publisher() -> tuple[Round, Publication]:
+    """A room whose verification came to no end, and the publisher that ended it."""
+    of = committed()
+    own = Publication(of.publisher, node_of(of, of.peers[0]).jobs[of.terms.job].facts)
+    own.shelf(0).held = dict(enumerate(of.held))
+    judging.propose(own, of.pens[of.peers[0]].sign(SignedKind.PROPOSAL, of.proposal(of.held)), 0, ())
+    assert list(own.court.rounds) == [of.instance]
+    judging.open_again(own, 0)
+    own.out.clear()
+    return of, own
+
+
+def test_no_other_round_begins_in_a_room_that_its_publisher_ended() -> None:
+    of, own = ended_by_its_publisher()
+    again = dataclasses.replace(of.proposal(of.held), attempt=1)
+    judging.propose(own, of.pens[of.peers[1]].sign(SignedKind.PROPOSAL, again), 10, ())
+    assert not own.court.rounds
+    assert own.out == [], "who verifies other results meanwhile must not hear that this is over"
+
+
+def test_a_host_that_was_away_when_its_room_was_ended_is_told_when_it_is_back_and_so_are_its_members() -> (
+    None
+):
+    of, own = ended_by_its_publisher()
+    observing.see_list(own, of.peers[3], OnPeerListChanged(list=of.list.envelope))
+    assert not own.shelf(0).instances
+    (told,) = own.out
+    assert isinstance(told, fx.Send) and sorted(told.peers) == sorted(of.peers)
+    assert told.message == RoomClosed(instance=of.instance, reason=CloseReason.FAILED)
+
+
+def test_a_room_that_was_left_before_its_end_is_forgotten_when_its_publisher_ends_it() -> None:
+    of = committed()
+    node = node_of(of, of.peers[1])
+    node.handle(PeerSaid(of.publisher.peer, HeldNotice(held=of.held[:3])), 20)
+    node.handle(PeerSaid(of.peers[0], RoomClosed(instance=of.instance, reason=CloseReason.TAKEN)), 21)
+    assert list(node.rounds.left) == [of.instance]
+    node.handle(PeerSaid(of.peers[0], RoomClosed(instance=of.instance, reason=CloseReason.FAILED)), 30)
+    assert list(node.rounds.left) == [of.instance], "only its publisher says so"
+    node.handle(PeerSaid(of.publisher.peer, RoomClosed(instance=of.instance, reason=CloseReason.FAILED)), 40)
+    node.handle(PeerSaid(of.publisher.peer, HeldNotice(held=of.held)), 50)
+    assert not node.rounds.left and not node.rounds.running
+
+
+def test_of_rooms_that_were_ended_the_oldest_are_forgotten() -> None:
+    court = Court()
+    for number in range(ENDED_KEPT_MAX + 5):
+        court.end(InstanceId(str(number)))
+    assert len(court.ended) == ENDED_KEPT_MAX and InstanceId("4") not in court.ended

@@ -11,9 +11,9 @@ from sgnus.core import judging
 from sgnus.core import roster as rosters
 from sgnus.core import sealing as sealings
 from sgnus.core.patience import patience_ms
-from sgnus.core.publication import Publication
+from sgnus.core.publication import Court, Publication
 from sgnus.messages.ids import InstanceId, PeerId
-from sgnus.messages.limits import BEACON_MS, ROUND_MS_MAX, ROUND_STALLED_MS
+from sgnus.messages.limits import BEACON_MS, ROUND_MS_MAX, ROUND_STALLED_MS, SEATED_MAX
 from sgnus.messages.v1.types import Held, Reveal, Seal, SignedKind, Suspicion
 from sgnus.runtime.pens import EnvelopePen
 from tests.core.test_hostile_rounds import committed, founded_again, node_of, sealed_by_friends
@@ -30,7 +30,7 @@ def publisher_of(of: Round, **facts: int) -> Publication:
 def begun(of: Round, own: Publication, sealed_by: Collection[PeerId], now_ms: int = 0) -> None:
     """A round in this room that these members seal, and none of the others."""
     word = of.pens[of.peers[0]].sign(SignedKind.PROPOSAL, of.proposal(of.held))
-    judging.propose(own, word, now_ms)
+    judging.propose(own, word, now_ms, ())
     judging.hear(own, InstanceId(of.instance), word, now_ms)
     r = sealings.read(of.publisher, of.terms, word).r
     seal = Seal(instance=of.instance, round=1, attempt=0, r=r)
@@ -112,37 +112,52 @@ def test_after_an_outage_of_the_publisher_nothing_is_undone(sealed: int) -> None
     assert held_by(own) == set(of.peers) and own.court.rounds
 
 
-def test_where_only_strangers_are_left_the_publisher_waits_for_twice_as_long() -> None:
+@pytest.mark.parametrize("worked", [False, True], ids=["a stranger", "one who worked for the job elsewhere"])
+def test_where_none_of_them_is_left_it_takes_one_that_worked_for_the_job_to_show_that_it_is_not_the_publisher_that_is_cut_off(
+    worked: bool,
+) -> None:
     of = committed()
     own = publisher_of(of)
     begun(of, own, of.peers[:2])
     by_friends, *seals = sealed_by_friends(of, 100)
-    judging.propose(own, by_friends, 0)
+    judging.propose(own, by_friends, 0, ())
     judging.hear(own, list(own.court.rounds)[-1], by_friends, 0)
-    beside, late_ms = [PeerId(seals[0].author)], patience_ms(own.facts.deadline_ms)
-    for now_ms in (0, 2 * late_ms - 1):
+    beside = [PeerId(seals[0].author)]
+    if worked:
+        own.court.note_worker(beside[0])
+    wait_ms = patience_ms(own.facts.deadline_ms) * (1 if worked else 2)
+    for now_ms in (0, wait_ms - 1):
         judging.tick(own, now_ms, beside)
     assert held_by(own) == set(of.peers)
-    judging.tick(own, 2 * late_ms, beside)
+    judging.tick(own, wait_ms, beside)
     assert not held_by(own)
 
 
-def sealed_by_strangers(of: Round, own: Publication, now_ms: int) -> tuple[PeerId, ...]:
+def test_of_those_who_worked_for_a_job_the_latest_are_known() -> None:
+    court = Court()
+    for number in range(SEATED_MAX + 2):
+        court.note_worker(PeerId(str(number)))
+        court.note_worker(PeerId("0"))
+    assert len(court.workers) == SEATED_MAX
+    assert "0" in court.workers and "1" not in court.workers
+
+
+def sealed_by_strangers(of: Round, own: Publication, now_ms: int, nonce: int = 5) -> tuple[PeerId, ...]:
     """Six found a room over the results of others, pass over those by suspicions of their own, and seal."""
     pens = [EnvelopePen(identity_of(f"sybil {number}"), NETWORK) for number in range(6)]
-    instance = rosters.instance_id(of.terms.job, 0, pens[0].peer, 5)
+    instance = rosters.instance_id(of.terms.job, 0, pens[0].peer, nonce)
     seats = tuple(member_of(pen, of.terms.job, instance) for pen in pens)
     doubts = tuple(
         pen.sign(SignedKind.SUSPICION, Suspicion(instance=instance, round=1, attempt=0, silent=peer))
         for peer in of.peers
         for pen in pens
     )
-    listed = rosters.found(pens[0], of.terms.job, 0, 5, seats).envelope
+    listed = rosters.found(pens[0], of.terms.job, 0, nonce, seats).envelope
     said = replace(of.proposal(of.held), instance=instance, list=listed, suspicions=doubts)
     word = pens[0].sign(SignedKind.PROPOSAL, said)
     r = sealings.read(of.publisher, of.terms, word).r
     seal = Seal(instance=instance, round=1, attempt=0, r=r)
-    judging.propose(own, word, now_ms)
+    judging.propose(own, word, now_ms, ())
     for one in (word, *(pen.sign(SignedKind.SEAL, seal) for pen in pens)):
         judging.hear(own, instance, one, now_ms)
     assert own.court.rounds[instance].docket.sealed()
@@ -179,8 +194,9 @@ def test_what_is_held_up_does_not_begin_anew_when_its_rounds_do() -> None:
             one.since.moved_ms = now_ms
         judging.tick(own, now_ms, (*here, *strangers))
     assert not own.court.rounds and held_by(own) == set(of.peers)
+    of.list = founded_again().list
     begun(of, own, here, ROUND_MS_MAX)
-    sealed_by_strangers(of, own, ROUND_MS_MAX)
+    sealed_by_strangers(of, own, ROUND_MS_MAX, nonce=6)
     for now_ms in (ROUND_MS_MAX, ROUND_MS_MAX + 2 * ROUND_STALLED_MS):
         for one in own.court.rounds.values():
             one.since.moved_ms = now_ms

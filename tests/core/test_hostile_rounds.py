@@ -13,7 +13,7 @@ from sgnus.core import inputs as ins
 from sgnus.core import roster as rosters
 from sgnus.core import sealing as sealings
 from sgnus.core.node import NodeCore
-from sgnus.core.publication import Court, Observed, Publication
+from sgnus.core.publication import Court, Publication
 from sgnus.crypto.digests import digest
 from sgnus.messages.errors import PeerFault
 from sgnus.messages.ids import InstanceId, PeerId
@@ -21,7 +21,6 @@ from sgnus.messages.limits import (
     ATTEMPTS_MAX,
     EARLY_WORD_BYTES_MAX,
     ROUNDS_PER_MICROJOB_MAX,
-    STRANGERS_WAIT_MS,
 )
 from sgnus.messages.v1.types import (
     CloseReason,
@@ -296,38 +295,16 @@ def test_no_crowd_of_rooms_takes_the_place_of_the_room_in_which_the_work_was_don
     own = Publication(of.publisher, facts)
     own.shelf(0).held = dict(enumerate(of.held))
     word = of.pens[of.peers[0]].sign(SignedKind.PROPOSAL, of.proposal(of.held))
-    judging.propose(own, word, 0)
+    judging.propose(own, word, 0, ())
     judging.hear(own, InstanceId(of.instance), word, 0)
     for nonce in range(100, 100 + 2 * ROUNDS_PER_MICROJOB_MAX):
         proposal, *seals = sealed_by_friends(of, nonce)
-        judging.propose(own, proposal, 0)
+        judging.propose(own, proposal, 0, ())
         newest = list(own.court.rounds)[-1]
         for one in (proposal, *seals):
             judging.hear(own, newest, one, 0)
     assert len(own.court.rounds) == ROUNDS_PER_MICROJOB_MAX
     assert of.instance in own.court.rounds
-
-
-def test_a_room_with_strangers_waits_for_the_room_in_which_the_work_was_done() -> None:
-    of = committed()
-    own = Publication(of.publisher, node_of(of, of.peers[0]).jobs[of.terms.job].facts)
-    shelf = own.shelf(0)
-    shelf.held = dict(enumerate(of.held))
-    shelf.preferred = of.instance
-    shelf.instances[InstanceId(of.instance)] = Observed(of.list, {})
-    by_friends, *_seals = sealed_by_friends(of, 100)
-    judging.propose(own, by_friends, 0)
-    judging.propose(own, by_friends, STRANGERS_WAIT_MS - 1)
-    assert not own.court.rounds
-    again = founded_again()
-    again.held = of.held
-    judging.propose(own, again.pens[again.peers[0]].sign(SignedKind.PROPOSAL, again.proposal(of.held)), 1)
-    judging.propose(own, of.pens[of.peers[0]].sign(SignedKind.PROPOSAL, of.proposal(of.held)), 1)
-    assert list(own.court.rounds) == [again.instance, of.instance], (
-        "its own members found it again as they like"
-    )
-    judging.propose(own, by_friends, STRANGERS_WAIT_MS)
-    assert len(own.court.rounds) == 3, "where the work was done nobody may be left"
 
 
 def test_whoever_begins_many_rooms_over_our_results_makes_us_take_part_in_a_few_of_them() -> None:

@@ -203,7 +203,7 @@ def judged(of: Round) -> tuple[Publication, bytes]:
         rechecking.store(own, stored(of, number, CHUNKS if number == NUMBER else ()))
         own.shelves[0].held[number] = of.held[number]
     (attempt,) = of.docket.attempts.values()
-    judging.propose(own, attempt.sealing.envelope, 0)
+    judging.propose(own, attempt.sealing.envelope, 0, ())
     court = own.court.rounds[InstanceId(of.instance)]
     spoken = of.docket.spoken
     assert spoken is not None

@@ -37,8 +37,10 @@ class Absence:
         connected: Collection[PeerId],
         deadline_ms: int,
         now_ms: int,
+        *,
+        is_in_touch: bool,
     ) -> list[int]:
-        """Sub-blocks (keys of `members`) that have to be done again.
+        """Sub-blocks (keys of `members`) that have to be done again. `is_in_touch`: somebody is there who worked for the job.
 
         Whoever committed is drawn from, in every room over these results, and waited for in every one. None, as long as a round
         goes on without the absent, within bounds: a crowd of strangers shall neither undo the work of those that verify it
@@ -50,7 +52,8 @@ class Absence:
             return []
         away = [peer for peer in concerned if peer not in connected]
         self.away_ms = {peer: self.away_ms.get(peer, now_ms) for peer in away}
-        gone = self._gone(members, connected, deadline_ms, now_ms)
+        wait_ms = patience_ms(deadline_ms) * (1 if is_in_touch else 2)
+        gone = self._gone(members, wait_ms, now_ms)
         if all(peer in connected for peer in members.values()):
             self.held_up_ms = None
         if gone and any(self._goes_on(one, deadline_ms, now_ms) for one in rounds):
@@ -61,14 +64,10 @@ class Absence:
             self.held_up_ms = None
         return gone
 
-    def _gone(
-        self, members: Mapping[int, PeerId], connected: Collection[PeerId], deadline_ms: int, now_ms: int
-    ) -> list[int]:
-        """What those did who have been away for the patience; for twice as long, if none of them all is there: then the publisher
-        may be the one that is cut off, but for a stranger beside it.
+    def _gone(self, members: Mapping[int, PeerId], wait_ms: int, now_ms: int) -> list[int]:
+        """What those did who have been away for the patience; for twice as long, if nobody that ever worked for the job is there:
+        then the publisher may be the one that is cut off, but for a stranger beside it.
         """
-        is_anybody_there = any(peer in connected for peer in members.values())
-        wait_ms = patience_ms(deadline_ms) * (1 if is_anybody_there else 2)
         return [
             number for number, peer in members.items() if now_ms - self.away_ms.get(peer, now_ms) >= wait_ms
         ]

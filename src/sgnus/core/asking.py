@@ -36,6 +36,7 @@ class Pending:
     microjob: int
     instance: InstanceId
     host: PeerId
+    epoch: int
     nonces: tuple[int, ...]
     again_ms: int | None
     until_ms: int
@@ -52,7 +53,9 @@ def ask(node: NodeCore, lobby: Lobby, known: KnownRoom, now_ms: int) -> None:
     until_ms = now_ms + JOIN_ANSWER_MS_MAX
     again_ms = None if node.app is None else now_ms + JOIN_ANSWER_MS_MAX // 2
     job, instance = lobby.facts.job, InstanceId(said.instance)
-    node.search.pending = Pending(job, said.microjob, instance, known.host, (), again_ms, until_ms)
+    node.search.pending = Pending(
+        job, said.microjob, instance, known.host, said.epoch, (), again_ms, until_ms
+    )
     node.out += node.links.open(known.host, said.address, now_ms)
     _request(node, node.search.pending, said)
 

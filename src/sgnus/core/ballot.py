@@ -43,13 +43,17 @@ def voted_before(facts: Mapping[str, bytes]) -> Votes:
 
 @dataclass(slots=True)
 class Ballot:
-    """This peer's part in the elections of one room."""
+    """This peer's part in the elections of one room. `hopeless_ms`: since when it hears too few others to elect anybody;
+    `is_given_up`: it found no quorum, and heard others, so that it is the host that is gone.
+    """
 
     voted: dict[int, PeerId] = field(default_factory=dict)
     epoch: int = 0
     votes: dict[PeerId, SignedEnvelope] = field(default_factory=dict)
     until_ms: int = 0
     since_ms: int | None = None
+    hopeless_ms: int | None = None
+    is_given_up: bool = False
     waiting: dict[PeerId, int] = field(default_factory=dict)
     claim: OnHostChanged | None = None
     hurry: bool = False
@@ -60,7 +64,7 @@ class Ballot:
 
     def rest(self) -> None:
         """The election is over, one way or the other; the claim that made the current epoch is kept for the late."""
-        self.epoch, self.votes, self.since_ms, self.hurry = 0, {}, None, False
+        self.epoch, self.votes, self.since_ms, self.hopeless_ms, self.hurry = 0, {}, None, None, False
         self.waiting.clear()
 
 

@@ -15,7 +15,7 @@ from sgnus.core.docket import Docket
 from sgnus.core.lot import is_final
 from sgnus.core.sealing import Sealing, majority
 from sgnus.messages.ids import PeerId
-from sgnus.messages.limits import REVEAL_MS, ROUND_MS_MAX, VERIFICATION_TICK_MS
+from sgnus.messages.limits import REPEAT_MS, REVEAL_MS, ROUND_MS_MAX, VERIFICATION_TICK_MS
 from sgnus.messages.v1.types import BeaconOutput, SignedEnvelope, SignedKind
 from sgnus.wire.codec import encode
 
@@ -23,7 +23,7 @@ from sgnus.wire.codec import encode
 @dataclass(slots=True)
 class Beacon:
     """One round as its beacon follows it. `before` is what it said before it was started again; `since_ms` when the first
-    reveal of an R came; `out` collects effects.
+    reveal of an R came, `repeat_ms` from when we say it again to whom; `out` collects effects.
     """
 
     docket: Docket
@@ -31,6 +31,7 @@ class Beacon:
     born_ms: int
     before: SignedEnvelope | None = None
     since_ms: dict[bytes, int] = field(default_factory=dict)
+    repeat_ms: dict[PeerId, int] = field(default_factory=dict)
     wake_ms: int = 0
     out: list[fx.Effect] = field(default_factory=list)
 
@@ -50,10 +51,17 @@ def hear(own: Beacon, envelope: SignedEnvelope, now_ms: int) -> bool:
     if is_news:
         speak(own, now_ms)
     elif own.docket.spoken is not None and envelope.kind is SignedKind.REVEAL:
-        again = own.docket.spoken.envelope
-        if again is not None:
-            own.out.append(fx.Send((PeerId(envelope.author),), again))
+        _repeat(own, PeerId(envelope.author), now_ms)
     return is_news
+
+
+def _repeat(own: Beacon, peer: PeerId, now_ms: int) -> None:
+    """A member lacks our word, as far as its own says; others bring that as well, so it is answered once in a while."""
+    again = own.docket.spoken.envelope if own.docket.spoken is not None else None
+    if again is None or peer not in own.audience() or now_ms < own.repeat_ms.get(peer, now_ms):
+        return
+    own.repeat_ms[peer] = now_ms + REPEAT_MS
+    own.out.append(fx.Send((peer,), again))
 
 
 def tick(own: Beacon, now_ms: int) -> None:

@@ -193,6 +193,9 @@ class Docket:
         if self.spoken is None or not self.round.names(verdict) or envelope in known:
             return False
         if author not in self.spoken.revealed:
+            # It may follow another attempt, or have missed the beacon.
+            if author in self.seats():
+                return False
             raise PeerFault("a verdict by a peer that is not drawn from")
         digests, judged = digests_of(verdict), self.judged_by(author)
         if any(judged.get(chunk, digest) != digest for chunk, digest in digests.items()):

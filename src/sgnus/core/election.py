@@ -18,6 +18,7 @@ from sgnus.messages.ids import PeerId
 from sgnus.messages.limits import (
     DURATION_MS_MAX,
     EPOCHS_AHEAD_MAX,
+    HOPELESS_MS,
     SILENCE_MS_MAX,
     SUSPICION_MS,
     TAKEOVER_GRACE_MS,
@@ -50,14 +51,33 @@ def watch_host(room: Room, now_ms: int) -> None:
     if ballot.since_ms is None:
         ballot.since_ms = now_ms
         room.tell(f"host {room.host[-6:]} is suspected")
+    heard = _heard(room, now_ms)
     if room.book.is_complete():
         room.close("complete")
-    elif now_ms - ballot.since_ms > quorum_ms(room.seat.deadline_ms):
+    elif now_ms - ballot.since_ms > quorum_ms(room.seat.deadline_ms) or _is_hopeless(room, heard, now_ms):
+        ballot.is_given_up = bool(heard)
         room.close("no quorum for another host")
     elif room.phase is Phase.STANDING and now_ms >= ballot.until_ms:
         room.phase = Phase.MEMBER
     elif room.phase is Phase.MEMBER and now_ms >= stand_ms(room):
         stand(room, now_ms)
+
+
+def _heard(room: Room, now_ms: int) -> list[PeerId]:
+    """The other electors that are here."""
+    others = [peer for peer in ballots.electors(room.roster) if peer != room.seat.me]
+    return [peer for peer in others if not room.pulse.is_gone(peer, SILENCE_MS_MAX, now_ms)]
+
+
+def _is_hopeless(room: Room, heard: list[PeerId], now_ms: int) -> bool:
+    """For long we have heard others, but too few for a quorum. Who hears nobody at all may be the one that is cut off."""
+    ballot = room.ballot
+    if not heard or ballots.has_quorum(room.roster, 1 + len(heard)):
+        ballot.hopeless_ms = None
+        return False
+    if ballot.hopeless_ms is None:
+        ballot.hopeless_ms = now_ms
+    return now_ms - ballot.hopeless_ms >= HOPELESS_MS
 
 
 def host_leaves(room: Room, sender: PeerId, left: MemberLeft, now_ms: int) -> None:
@@ -141,6 +161,10 @@ def take_claim(room: Room, _sender: PeerId, claim: OnHostChanged, now_ms: int) -
     if room.seat.me not in first.peers:
         room.tell(f"epoch {first.epoch} of {first.host[-6:]} goes on without us")
         room.close("another epoch goes on without us")
+        return
+    if room.seat.me == first.host:
+        # Others may know lists of ours that we do not: we must sign no other ones.
+        room.close("we hosted a later epoch, and gave it up")
         return
     room.ballot.rest()
     room.ballot.claim = claim

@@ -26,11 +26,12 @@ from sgnus.messages.limits import (
     ROUNDS_AT_ONCE_MAX,
     ROUNDS_PER_MICROJOB_MAX,
     STRANGERS_WAIT_MS,
+    STRANGERS_WAIT_MS_ALONE,
 )
 from sgnus.messages.v1.types import CloseReason, Held, Proposal, RoomClosed, SignedEnvelope, SignedKind
 
 
-def propose(own: Publication, envelope: SignedEnvelope, now_ms: int) -> None:
+def propose(own: Publication, envelope: SignedEnvelope, now_ms: int, connected: Collection[PeerId]) -> None:
     """A proposal begins a round, if it seals exactly what we hold. Faults: PeerFault."""
     terms = own.facts.terms
     if terms is None or own.is_done:
@@ -41,7 +42,9 @@ def propose(own: Publication, envelope: SignedEnvelope, now_ms: int) -> None:
     if shelf.taken or not _holds(shelf, proposal):
         return
     instance = InstanceId(proposal.instance)
-    if instance in own.court.rounds or _is_early(own, checked, terms.policy.min_members, now_ms):
+    if instance in own.court.rounds or instance in own.court.ended:
+        return
+    if _is_early(own, checked, terms.policy.min_members, connected, now_ms):
         return
     if not any(one.microjob == proposal.microjob for one in own.court.rounds.values()):
         shelf.absence.away_ms.clear()  # Nobody looked meanwhile.
@@ -58,7 +61,9 @@ def _holds(shelf: Shelf, proposal: Proposal) -> bool:
     return held == [one.payload for one in proposal.held]
 
 
-def _is_early(own: Publication, checked: Sealing, members_min: int, now_ms: int) -> bool:
+def _is_early(
+    own: Publication, checked: Sealing, members_min: int, connected: Collection[PeerId], now_ms: int
+) -> bool:
     """Whether a room with somebody who had no seat where the work was done must wait for the rooms in which it was: else
     anybody founds one over the results of others, to be drawn from with its friends.
     """
@@ -75,7 +80,17 @@ def _is_early(own: Publication, checked: Sealing, members_min: int, now_ms: int)
         return False
     if shelf.strangers_ms is None:
         shelf.strangers_ms = now_ms
-    return now_ms - shelf.strangers_ms < STRANGERS_WAIT_MS
+    rounds = [one for name, one in own.court.rounds.items() if name in homes]
+    is_under_way = any(_is_under_way(one, connected) for one in rounds)
+    return now_ms - shelf.strangers_ms < (STRANGERS_WAIT_MS if is_under_way else STRANGERS_WAIT_MS_ALONE)
+
+
+def _is_under_way(one: Arbitration, connected: Collection[PeerId]) -> bool:
+    """More than half of those that it proposes to draw from sealed that, and are there."""
+    return any(
+        sealing.majority(sum(peer in connected for peer in tried.seals), len(tried.sealing.members))
+        for tried in one.docket.attempts.values()
+    )
 
 
 def _make_room(own: Publication, microjob: int) -> None:
@@ -184,7 +199,10 @@ def _redo_of_absent(own: Publication, microjob: int, connected: Collection[PeerI
     makers = {one: known.get(one) or PeerId(_member_of(own, one)) for one in shelf.held.values()}
     shelf.absence.makers = makers
     others = {n: makers[one] for n, one in sorted(shelf.held.items()) if makers[one] != own.pen.peer}
-    gone = shelf.absence.look(rounds, others, connected, own.facts.deadline_ms, now_ms)
+    is_in_touch = any(peer in connected for peer in (*others.values(), *own.court.workers))
+    gone = shelf.absence.look(
+        rounds, others, connected, own.facts.deadline_ms, now_ms, is_in_touch=is_in_touch
+    )
     for number in gone:
         _void(own, microjob, number)
     if gone:
@@ -325,6 +343,7 @@ def open_again(own: Publication, microjob: int) -> None:
         own.out += arbitration.out
         told.setdefault(name, {}).update(dict.fromkeys(arbitration.audience()))
     for name, peers in told.items():
+        own.court.end(name)
         own.out.append(fx.Send(tuple(peers), RoomClosed(instance=name, reason=CloseReason.FAILED)))
     shelf.instances.clear()
     shelf.strangers_ms = None

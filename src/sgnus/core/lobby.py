@@ -239,6 +239,12 @@ def forget(lobby: Lobby, instance: InstanceId) -> None:
         lobby.ended = [*lobby.ended[-255:], (instance, known.host)]
 
 
+def lose(lobby: Lobby, host: PeerId, instance: InstanceId, now_ms: int) -> None:
+    """A host is gone, as far as we hear: whatever it announced before, nobody is there to ask for a seat."""
+    lobby.shun(host, now_ms, has_ended=instance not in lobby.rooms)
+    lobby.refuse(instance, now_ms, dead=True)
+
+
 def _waits_for_members(known: KnownRoom, terms: Terms | None) -> bool:
     """All its work is done, and too few are there to verify it."""
     return terms is not None and known.announcement.members < terms.policy.min_members

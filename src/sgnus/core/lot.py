@@ -48,6 +48,11 @@ class Lot:
         revealed = self.reveals.get(r, {})
         return {peer: revealed[peer][1] for peer in sorted(revealed)}
 
+    def words(self, r: bytes) -> list[SignedEnvelope]:
+        """The reveals for R, and who missed its beacon, in their authors' words."""
+        revealed = [envelope for envelope, _output in self.reveals.get(r, {}).values()]
+        return [*revealed, *self.missed.get(r, {}).values()]
+
 
 def is_final(docket: Docket) -> bool:
     """Whether no word of the beacon changes the draw any more: it spoke, or, where it was missed, results are shown."""

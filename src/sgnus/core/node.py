@@ -18,7 +18,7 @@ from sgnus.core.asking import Pending
 from sgnus.core.ballot import Votes
 from sgnus.core.inputs import JobFacts
 from sgnus.core.links import Links
-from sgnus.core.lobby import Lobby
+from sgnus.core.lobby import Lobby, lose
 from sgnus.core.node_table import ROUTES
 from sgnus.core.outbox import Outbox
 from sgnus.core.pen import Pen
@@ -213,6 +213,8 @@ class NodeCore:
         lobby = self.jobs.get(room.seat.job) if room is not None else None
         if room is None or lobby is None:
             return
+        if room.ballot.is_given_up:
+            lose(lobby, room.host, room.seat.instance, now_ms)
         is_enough = len(room.roster.peers) >= room.seat.members_min  # Else another room has to verify it.
         if room.book.is_complete() and is_enough and room.seat.instance not in self.rounds.over:
             rounds.begin(self, room, now_ms)

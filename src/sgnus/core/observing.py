@@ -16,11 +16,13 @@ from sgnus.messages.errors import PeerFault
 from sgnus.messages.ids import InstanceId, PeerId
 from sgnus.messages.limits import INSTANCES_PER_MICROJOB_MAX
 from sgnus.messages.v1.types import (
+    CloseReason,
     OnHostChanged,
     OnPeerListChanged,
     OnProcessed,
     OnSubBlockProcessingStarted,
     ProcessedRecord,
+    RoomClosed,
     SignedKind,
     SubBlockAbandoned,
 )
@@ -73,6 +75,11 @@ def see_abandoned(own: Publication, sender: PeerId, said: SubBlockAbandoned) -> 
 def _observe(own: Publication, roster: Roster, sender: PeerId) -> None:
     if roster.list.job != own.facts.job:
         raise PeerFault("a list for another job")
+    if roster.instance in own.court.ended:
+        # Its host was away when we ended it. Else its members would elect one after the other.
+        closed = RoomClosed(instance=roster.instance, reason=CloseReason.FAILED)
+        own.out.append(fx.Send(tuple(dict.fromkeys((sender, *roster.peers))), closed))
+        return
     shelf = own.shelf(roster.list.microjob)
     known = shelf.instances.get(roster.instance)
     if known is None:

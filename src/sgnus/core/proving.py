@@ -13,7 +13,7 @@ from sgnus.core import claims, findings, receipt
 from sgnus.core import effects as fx
 from sgnus.core import roster as rosters
 from sgnus.core.draw import Draw
-from sgnus.core.patience import unsealed_ms
+from sgnus.core.patience import patience_ms, unsealed_ms
 from sgnus.core.sealing import Sealing
 from sgnus.core.verification import Verification
 from sgnus.messages.ids import PeerId
@@ -93,6 +93,9 @@ def tick(own: Verification, now_ms: int) -> None:
         return
     if now_ms - own.moments.moved_ms >= ROUND_STALLED_MS + findings.longest_ms(own.docket, own.verdict_ms):
         own.end("nothing happened any more")
+        return
+    if _is_nobody_left(own, now_ms):
+        own.end("nobody is left to check all of it")
         return
     if now_ms - own.moments.born_ms >= unsealed_ms(own.verdict_ms) and not own.docket.sealed():
         # Whom a host seated may be nobody: where these are the most, no attempt is ever sealed by all or without them.
@@ -317,6 +320,17 @@ def _has_all(own: Verification, sealing: Sealing) -> bool:
         return False
     mine = [envelope.payload for envelope in own.basis.held]
     return mine == [envelope.payload for envelope in sealing.proposal.held]
+
+
+def _is_nobody_left(own: Verification, now_ms: int) -> bool:
+    """Some of the samples could be checked by those alone that were passed over, and none of them is there. Who is slow, or was
+    slandered, has its time.
+    """
+    dealt = findings.drawn(own.docket)
+    if dealt is None or not dealt.unchecked:
+        return False
+    wait_ms, severed = patience_ms(own.verdict_ms), own.moments.severed
+    return all(now_ms - severed.get(peer, now_ms) >= wait_ms for peer in dealt.skipped)
 
 
 def _wait_with_proposing(own: Verification, now_ms: int) -> None:

@@ -17,7 +17,7 @@ from sgnus.core.pen import Pen
 from sgnus.core.roster import Roster, bench
 from sgnus.messages.errors import PeerFault
 from sgnus.messages.ids import InstanceId, PeerId
-from sgnus.messages.limits import SEATED_MAX
+from sgnus.messages.limits import ENDED_KEPT_MAX, SEATED_MAX
 from sgnus.messages.v1.types import (
     DoneBody,
     DoneStatus,
@@ -79,11 +79,28 @@ class Shelf:
 
 @dataclass(slots=True)
 class Court:
-    """Rounds of verification under way, what we said in them as beacon, and who was convicted."""
+    """Rounds of verification under way, what we said in them as beacon, who was convicted, which instances we ended, and whose
+    results we held lately.
+    """
 
     rounds: dict[InstanceId, Arbitration] = field(default_factory=dict)
     spoken: dict[InstanceId, SignedEnvelope] = field(default_factory=dict)
     banned: dict[PeerId, None] = field(default_factory=dict)
+    ended: dict[InstanceId, None] = field(default_factory=dict)
+    workers: dict[PeerId, None] = field(default_factory=dict)
+
+    def note_worker(self, peer: PeerId) -> None:
+        """A result of this peer is held. Who did none for the longest is forgotten."""
+        self.workers.pop(peer, None)
+        self.workers[peer] = None
+        if len(self.workers) > SEATED_MAX:
+            del self.workers[next(iter(self.workers))]
+
+    def end(self, instance: InstanceId) -> None:
+        """Its beacon may have spoken, and does so once: nothing comes of this room any more. The oldest is forgotten."""
+        self.ended[instance] = None
+        if len(self.ended) > ENDED_KEPT_MAX:
+            del self.ended[next(iter(self.ended))]
 
     def is_judge(self, peer: PeerId, microjob: int, instance: InstanceId) -> bool:
         """Whether `peer` may be drawn in the round of this instance, and so must read inputs: whoever committed to a held
@@ -146,6 +163,7 @@ class Publication:
             shelf = self.shelf(held.microjob)
             shelf.held[held.sub_block] = envelope
             shelf.preferred = shelf.preferred or held.instance
+            self.court.note_worker(PeerId(held.member))
         self.court.spoken.update({InstanceId(instance): word for instance, word in loaded.spoken})
         for microjob in list(self.shelves):
             self._take_if_complete(microjob)
@@ -229,6 +247,7 @@ class Publication:
         )
         envelope = self.pen.sign(SignedKind.HELD, held)
         shelf.held[stored.sub_block] = envelope
+        self.court.note_worker(stored.member)
         is_first = not shelf.preferred
         shelf.preferred = shelf.preferred or stored.instance
         key = f"{self.facts.job}/{stored.microjob}/{stored.sub_block}"

@@ -171,7 +171,9 @@ def closed(node: NodeCore, sender: PeerId, said: RoomClosed) -> None:
     results, of which it may not know: its microjob is open again.
     """
     instance = InstanceId(said.instance)
-    round_, room = node.rounds.running.get(instance), node.room
+    round_, room, left = node.rounds.running.get(instance), node.room, node.rounds.left.get(instance)
+    if left is not None and sender == left.seat.publisher:
+        del node.rounds.left[instance]
     if round_ is not None and sender == round_.docket.terms.publisher:
         over = round_.results()
         for one in list(node.rounds.running.values()):
@@ -240,7 +242,7 @@ def _proposed(node: NodeCore, proposal: Proposal, envelope: SignedEnvelope, now_
     instance, job = InstanceId(proposal.instance), BlockId(proposal.job)
     own = node.publications.get(job)
     if own is not None:
-        node.to_publication(own, judging.propose, envelope, now_ms)
+        node.to_publication(own, judging.propose, envelope, now_ms, node.links.connected)
         if instance in own.court.rounds:
             _hear_early(node, instance, now_ms)
         return

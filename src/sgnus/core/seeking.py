@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from sgnus.core import asking, moving
 from sgnus.core import roster as rosters
 from sgnus.core.app_seats import answer_app
-from sgnus.core.lobby import Lobby
+from sgnus.core.lobby import Lobby, lose
 from sgnus.core.moving import send_leave
 from sgnus.core.room import Phase, Room
 from sgnus.messages.errors import PeerFault
@@ -281,6 +281,8 @@ def take_list(node: NodeCore, said: OnPeerListChanged | VoteRequest, now_ms: int
     lobby = node.jobs.get(pending.job)
     if roster.instance != pending.instance or node.pen.peer not in roster.peers or lobby is None:
         return
+    if roster.epoch < pending.epoch:
+        return  # Of an epoch that is over, from before we left.
     node.search.pending = None
     moving.sit(node, lobby, roster, now_ms, by_app=node.app is not None)
     answer_app(node, RoomJoinStatus.OK, "")
@@ -290,8 +292,7 @@ def _give_up_pending(node: NodeCore, now_ms: int) -> None:
     pending, node.search.pending = node.search.pending, None
     lobby = node.jobs.get(pending.job) if pending else None
     if pending is not None and lobby is not None:
-        lobby.shun(pending.host, now_ms, has_ended=not asking.is_known(node, pending))
-        lobby.refuse(pending.instance, now_ms, dead=True)
+        lose(lobby, pending.host, pending.instance, now_ms)
     answer_app(node, RoomJoinStatus.ROOM_DOES_NOT_EXIST, "the room's host does not answer")
 
 

@@ -121,13 +121,20 @@ class Verification:
         return True
 
     def words(self) -> list[SignedEnvelope]:
-        """What we said, and what the others may lack of those that are gone: seals, beacon, verdicts."""
+        """What we said, and what the others may lack of those that are gone: seals, reveals, beacon, verdicts. Of several sealed
+        attempts those of the one for which we revealed.
+        """
         docket, known = self.docket, []
-        for sealing in docket.sealed()[:1]:
+        sealed = docket.sealed()
+        sealing = next((one for one in sealed if one.r == self.steps.revealed), next(iter(sealed), None))
+        if sealing is not None:
             attempt = docket.attempts[sealing.proposal.attempt, sealing.proposer]
             known += [sealing.envelope, *attempt.seals.values()]
-        if docket.spoken is not None and docket.spoken.envelope is not None:
-            known.append(docket.spoken.envelope)
+        beacon = docket.spoken.envelope if docket.spoken is not None else None
+        if beacon is not None:
+            known.append(beacon)
+        elif sealing is not None:
+            known += docket.lot.words(sealing.r)
         known += [verdict for peer in sorted(docket.verdicts) for verdict in docket.verdicts[peer]]
         return list(dict.fromkeys([*known, *self.steps.said]))
 

@@ -118,6 +118,7 @@ ADDRESSES_MAX: Final = 4_096
 SEATED_MAX: Final = 256
 STRUCK_MAX: Final = 256
 ELECTION_MS_MAX: Final = 20_000
+HOPELESS_MS: Final = 7_000
 JOIN_ANSWER_MS_MAX: Final = 3_000
 JOIN_ANSWER_MS_LATE: Final = 500
 ROOM_STALE_MS: Final = 25_000
@@ -284,10 +285,13 @@ ROUND_MS_MAX: Final = 600_000
 ROOMS_LEFT_MAX: Final = 8
 ROUND_STALLED_MS: Final = 30_000
 STRANGERS_WAIT_MS: Final = 20_000
+STRANGERS_WAIT_MS_ALONE: Final = 14_000
+"""Once a host is silent: SILENCE_MS_MAX, PROPOSE_STAGGER_MS for each member that is as well, and a second for half to seal it."""
 PATIENCE_MS_MIN: Final = 12_000
 PATIENCE_MS_MAX: Final = 30_000
 ROUNDS_AT_ONCE_MAX: Final = 256
 SPOKEN_KEPT_MAX: Final = 8_192
+ENDED_KEPT_MAX: Final = 4_096
 OPENINGS_KEPT_MAX: Final = 4_096
 RECEIPT_BYTES_MAX: Final = 4 * 1024 * 1024
 # The publisher's private share (docs/protocol/verification.md)

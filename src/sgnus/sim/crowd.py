@@ -118,13 +118,15 @@ class Crowd(Grid):
             self.steps.give(peer, ins.NeighboursChanged(tuple(sorted(seen))))
 
 
-def measure(peers: int, *, seed: int = 1, verify: Verify = Verify.NONE) -> Figures:
-    """A network of `peers` does a job of as many sub-blocks; what that costs everybody."""
+def measure(
+    peers: int, *, sub_blocks: int | None = None, seed: int = 1, verify: Verify = Verify.NONE
+) -> Figures:
+    """A network of `peers` does a job of as many sub-blocks, or of `sub_blocks`; what that costs everybody."""
     crowd = Crowd(
         Setting(
             seed,
             peers=peers,
-            sub_blocks=peers,
+            sub_blocks=peers if sub_blocks is None else sub_blocks,
             faults=(),
             faults_ms=0,
             compute_ms=COMPUTE_MS,

@@ -27,9 +27,9 @@ FAULTS = (
 PEERS_MIN, PEERS_MAX = 2, 64
 FAULTS_MS = 15_000
 CALM_MS = 30_000
-PROVED_CALM_MS = 60_000
-"""Where half of those who did the work are gone for good, times add up: a room waits 12 s for a quorum, the publisher 12 s for
-the absent, a room with strangers 20 s; then the work is done again, and verified.
+PROVED_CALM_MS = 50_000
+"""Where half of those who did the work are gone for good, times add up: broken streams are noticed after up to 15 s, a room waits
+10 s for its host and a quorum, the publisher 12 or 24 s for the absent; then the work is done again, and verified.
 """
 HOSTILE_CALM_MS = 120_000
 """Hostile peers go on when all is calm; this is the time that honest ones have against them."""
