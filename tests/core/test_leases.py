@@ -75,6 +75,8 @@ def test_three_results_make_the_deadline_three_medians() -> None:
     pace.durations_ms.append(7_000)
     assert pace.lease_ms() == 21_000
     assert Pace(60_000, [10, 10, 10]).lease_ms() == LEASE_MS_MIN
+    assert Pace(4_000, [11_000, 11_000, 11_000]).lease_ms() == 2 * 4_000, "the host was frozen"
+    assert Pace(500, [11_000, 11_000, 11_000]).lease_ms() == LEASE_MS_MIN
 
 
 def test_what_comes_back_waits_a_moment_and_goes_to_another() -> None:

@@ -13,6 +13,7 @@ from sgnus.core.records import RecordBook
 from sgnus.messages.ids import PeerId
 from sgnus.messages.limits import (
     ABANDONMENTS_MAX,
+    LEASE_DEADLINES_MAX,
     LEASE_MEDIAN_FACTOR,
     LEASE_MS_MIN,
     LEASE_SAMPLES_MAX,
@@ -44,10 +45,11 @@ class Pace:
     durations_ms: list[int] = field(default_factory=list)
 
     def lease_ms(self) -> int:
-        """How long a lease given now lasts."""
+        """How long a lease given now lasts. A host that was frozen takes its own sleep for work, so there is a bound."""
         if len(self.durations_ms) < LEASE_SAMPLES_MIN:
             return self.deadline_ms
-        return max(LEASE_MS_MIN, LEASE_MEDIAN_FACTOR * self._median_ms())
+        longest_ms = LEASE_DEADLINES_MAX * self.deadline_ms
+        return max(LEASE_MS_MIN, min(longest_ms, LEASE_MEDIAN_FACTOR * self._median_ms()))
 
     def note(self, duration_ms: int) -> None:
         """A sub-block took this long; the newest few count."""
