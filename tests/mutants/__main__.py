@@ -16,9 +16,9 @@ from tests.mutants.planted import TREE, Mutant, copied_tree, mutants
 PAGE = TREE / "docs" / "mutants.md"
 HEAD = f"""# Planted bugs, and what catches them
 
-Written by `make mutants`; what it does stands in [testing](testing.md#mutants). Each bug is a patch in `tests/mutants/`,
-planted alone. It counts as caught if the simulator breaks a law within {SEEDS:,} seeds, or if `tests/laws`,
-`tests/stories` or `tests/machines` fail.
+Written by `python -m tests.mutants --jobs 2 --write`; what it does stands in [testing](testing.md#mutants). Each bug is a
+patch in `tests/mutants/`, planted alone. It counts as caught if the simulator breaks a law within {SEEDS:,} seeds, or if
+`tests/laws`, `tests/stories` or `tests/machines` fail.
 
 | bug | what it is | caught by |
 |---|---|---|

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sgnus.messages.v1.types import Verify
-from sgnus.sim.crowd import BOUNDS, COST_RATIO_MAX, Figures, measure
+from sgnus.sim.crowd import BOUNDS, BOUNDS_LARGER, COST_RATIO_MAX, Figures, measure
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -35,6 +35,16 @@ def test_a_room_joined_costs_a_peer_no_more_in_a_larger_network(
     measured: dict[int, Figures], size: int
 ) -> None:
     assert measured[size].cost_per_seat <= COST_RATIO_MAX * measured[SMALL].cost_per_seat
+
+
+def test_a_network_of_ten_times_as_many_peers_as_there_is_work_for_keeps_the_bounds_of_its_kind() -> None:
+    figures = measure(300, sub_blocks=30)
+    assert figures.is_over and figures.is_larger and figures.bounds is BOUNDS_LARGER
+    over = {
+        name: getattr(figures, name) for name, most in figures.bounds.items() if getattr(figures, name) > most
+    }
+    assert over == {}
+    assert figures.cost_per_peer < 60
 
 
 def test_a_crowd_whose_work_is_verified_keeps_the_bounds_too() -> None:

@@ -140,7 +140,14 @@ def remind(room: Room, now_ms: int) -> None:
         hosting.idle_ms = now_ms
     elif now_ms - hosting.idle_ms >= REMIND_MS:
         hosting.idle_ms = now_ms
-        room.say(OnPeerListChanged(list=room.roster.envelope), (room.seat.publisher,))
+        show_list(room)
+
+
+def show_list(room: Room) -> None:
+    """A host says to the publisher who is here, and by which votes it hosts: by a list alone anybody could."""
+    if room.ballot.claim is not None:
+        room.say(room.ballot.claim, (room.seat.publisher,))
+    room.say(OnPeerListChanged(list=room.roster.envelope), (room.seat.publisher,))
 
 
 def expire(room: Room, now_ms: int) -> None:

@@ -212,7 +212,8 @@ class Lobby:
         lately_ms = now_ms - DEAD_ROOM_MS
         self.shunned = {peer: until for peer, until in self.shunned.items() if until > lately_ms}
         is_excused = has_ended and host not in self.shunned
-        self.shunned[host] = now_ms + (0 if is_excused else DEAD_ROOM_MS)
+        until_ms = now_ms + (0 if is_excused else DEAD_ROOM_MS)
+        self.shunned[host] = max(until_ms, self.shunned.get(host, 0))
 
     def finish(self, instance: InstanceId, microjob: int) -> None:
         """All of this microjob is held, as we know before TAKEN tells."""

@@ -25,6 +25,7 @@ from sgnus.core.pen import Pen
 from sgnus.core.publication import Publication
 from sgnus.core.room import Phase, Room
 from sgnus.core.round_list import Rounds
+from sgnus.core.serving import Wait
 from sgnus.messages.errors import PeerFault
 from sgnus.messages.ids import BlockId, PeerId
 from sgnus.messages.v1.types import SignedEnvelope
@@ -62,7 +63,7 @@ class Own:
 class Search:
     """The search for a seat: what was asked for, when to look again, who else may be looking, which apps want us to host.
     `full`: how many rooms in a row were full when we asked; `ask_ms`: when the next may be asked. `unserved`: publishers that
-    left a room of ours alone, and until when we take no seat in their jobs.
+    left a room of ours alone, and until when we take no seat in their jobs; `waits`: hosts that have work and give us none.
     """
 
     neighbours: tuple[PeerId, ...]
@@ -72,6 +73,7 @@ class Search:
     ask_ms: int = 0
     claims: list[AppClaim] = field(default_factory=list)
     unserved: dict[PeerId, int] = field(default_factory=dict)
+    waits: dict[PeerId, Wait] = field(default_factory=dict)
 
 
 @dataclass(slots=True)

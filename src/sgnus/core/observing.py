@@ -30,13 +30,13 @@ from sgnus.messages.v1.types import (
 
 def see_list(own: Publication, sender: PeerId, said: OnPeerListChanged) -> None:
     """A room's list: its host gets our view, its members may read and write."""
-    _observe(own, rosters.read(own.pen, said.list), sender)
+    _observe(own, rosters.read(own.pen, said.list), sender, is_certified=False)
 
 
 def see_claim(own: Publication, sender: PeerId, claim: OnHostChanged) -> None:
     """Another host, certified by votes."""
     _base, first = check_claim(own.pen, claim)
-    _observe(own, first, sender)
+    _observe(own, first, sender, is_certified=True)
 
 
 def see_started(own: Publication, sender: PeerId, said: OnSubBlockProcessingStarted) -> None:
@@ -72,7 +72,7 @@ def see_abandoned(own: Publication, sender: PeerId, said: SubBlockAbandoned) -> 
     own.out.append(fx.RunHere(own.facts.job, microjob, number))
 
 
-def _observe(own: Publication, roster: Roster, sender: PeerId) -> None:
+def _observe(own: Publication, roster: Roster, sender: PeerId, *, is_certified: bool) -> None:
     if roster.list.job != own.facts.job:
         raise PeerFault("a list for another job")
     if roster.instance in own.court.ended:
@@ -82,6 +82,9 @@ def _observe(own: Publication, roster: Roster, sender: PeerId) -> None:
         return
     shelf = own.shelf(roster.list.microjob)
     known = shelf.instances.get(roster.instance)
+    here = (known.roster.epoch, known.roster.host) if known is not None else (1, PeerId(roster.list.founder))
+    if not is_certified and (roster.epoch, roster.host) != here:
+        return  # Only votes make another host, or another epoch; whoever has them says so as well.
     if known is None:
         if len(shelf.instances) >= INSTANCES_PER_MICROJOB_MAX:
             del shelf.instances[_least_missed(shelf)]

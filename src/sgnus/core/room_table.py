@@ -55,7 +55,7 @@ def _connected(room: Room, peer: PeerId, _said: PeerConnected, now_ms: int) -> N
         room.is_publisher_here = True
         room.hosting.silent_ms = now_ms
         if room.phase is HOST:
-            room.say(OnPeerListChanged(list=room.roster.envelope), (peer,))
+            leasing.show_list(room)
             leasing.pause_or_resume(room, now_ms)
     if peer == room.host:
         membership.request_work(room, now_ms)

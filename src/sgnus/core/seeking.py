@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from sgnus.core import asking, moving
+from sgnus.core import asking, moving, serving
 from sgnus.core import roster as rosters
 from sgnus.core.app_seats import answer_app
 from sgnus.core.lobby import Lobby, lose
@@ -21,6 +21,7 @@ from sgnus.messages.limits import (
     LOBBY_LISTEN_MS,
     REFUSED_DOUBLINGS_MAX,
     SEEK_MS,
+    STARVING_MS,
     STRANDED_MS,
     UNSERVED_MAX,
     UNSERVED_MS,
@@ -119,6 +120,18 @@ def _go_elsewhere(node: NodeCore, room: Room, now_ms: int) -> None:
     node.room = None
 
 
+def _is_starved(node: NodeCore, room: Room, now_ms: int) -> bool:
+    """Our host has work and gives us none."""
+    return room.seat.job in node.jobs and serving.is_starved(node.search.waits, room, now_ms)
+
+
+def _leave_host(node: NodeCore, room: Room, now_ms: int) -> None:
+    """Without waiting for its leave: it could keep us. None of its rooms counts for a while, so that others are founded."""
+    node.jobs[room.seat.job].shunned[room.host] = now_ms + STARVING_MS
+    room.tell(f"{room.host[-6:]} has work, and gives us none")
+    moving.leave(node, None, now_ms)
+
+
 def _size_first(said: RoomAnnouncement) -> tuple[int, str]:
     return -said.members, said.instance
 
@@ -139,6 +152,8 @@ def seek(node: NodeCore, now_ms: int) -> None:
     node.search.seek_ms = now_ms + SEEK_MS
     if node.room is None:
         _find_seat(node, now_ms)
+    elif _is_starved(node, node.room, now_ms):
+        _leave_host(node, node.room, now_ms)
     elif _waits_for_others(node, node.room):
         _join_others(node, node.room, now_ms)
     elif _is_idle_seat(node, node.room) and _has_work_elsewhere(node, now_ms):

@@ -60,16 +60,18 @@ def numbers_of(_context: click.Context, _option: click.Parameter, text: str) -> 
 
 
 def _setting(seed: int, chosen: dict[str, Any]) -> Setting:
-    own = setting_of(seed)
+    own, verify = setting_of(seed), Verify[chosen["verify"].upper()]
+    # The publisher, and enough honest members to verify anything without the others.
+    enough = 1 + chosen["min_members"] + max(chosen["liars"], len(chosen["vices"]))
     return Setting(
         seed,
-        peers=chosen["peers"] or own.peers,
+        peers=chosen["peers"] or max(own.peers, enough if verify is not Verify.NONE else PEERS_MIN),
         sub_blocks=chosen["sub_blocks"] or own.sub_blocks,
         faults=faults_of(chosen["faults"]),
         faults_ms=chosen["faults_ms"],
         skip=chosen["skip"],
         trace=chosen["trace"],
-        verify=Verify[chosen["verify"].upper()],
+        verify=verify,
         liars=chosen["liars"],
         vices=chosen["vices"],
         other_beacon=chosen["other_beacon"],
@@ -90,7 +92,9 @@ def _show(verdict: Verdict, *, trace: bool) -> None:
 @click.command("sim", epilog=EXAMPLES)
 @click.option("--seed", type=click.IntRange(0, 2**62), default=0, show_default=True, help="The first seed.")
 @click.option(
-    "--peers", type=click.IntRange(PEERS_MIN, PEERS_MAX), help="Nodes [default: 3 to 14, from the seed]."
+    "--peers",
+    type=click.IntRange(PEERS_MIN, PEERS_MAX),
+    help="Nodes [default: 3 to 14, from the seed, or as many as can verify].",
 )
 @click.option(
     "--sub-blocks",

@@ -42,6 +42,17 @@ BOUNDS: Final[Mapping[str, float]] = MappingProxyType(
     }
 )
 """What holds at any size, docs/performance.md: figures of `Figures` by name."""
+BOUNDS_LARGER: Final[Mapping[str, float]] = MappingProxyType(
+    {
+        "news_per_peer_s": 1.5,
+        "births_per_room": 15.0,
+        "founded_twice_per_room": 8.0,
+        "requests_per_seat": 40.0,
+        "rejected_per_seat": 50.0,
+        "database_bytes_per_room": 4_096.0,
+    }
+)
+"""The same in a network of ten times as many peers as the job has sub-blocks: nine of ten look for a seat in vain."""
 COST_RATIO_MAX: Final = 1.5
 """How much more a room joined may cost a peer in a crowd of hundreds than in one of 30."""
 
@@ -78,6 +89,21 @@ class Figures:
     database_bytes: int
     cpu_s: float
     steps: int
+
+    @property
+    def is_larger(self) -> bool:
+        """The network is, than its job: there is no seat for many."""
+        return self.peers > 10 * self.rooms
+
+    @property
+    def bounds(self) -> Mapping[str, float]:
+        """Those of its size."""
+        return BOUNDS_LARGER if self.is_larger else BOUNDS
+
+    @property
+    def cost_per_peer(self) -> float:
+        """What looking for seats costs, with or without one."""
+        return self.cost_per_seat * self.seats_per_peer
 
     @property
     def births_per_room(self) -> float:
