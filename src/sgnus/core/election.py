@@ -123,6 +123,8 @@ def consider(room: Room, sender: PeerId, asked: VoteRequest, now_ms: int) -> Non
     base = rosters.read(room.seat.pen, asked.base)
     if base.instance != room.seat.instance or base.epoch > room.roster.epoch:
         return
+    if base.epoch == room.roster.epoch and base.host != room.host:
+        return  # Votes make a host, not a list.
     is_ours = base.digest == room.roster.digest
     if not is_ours and (base.epoch < room.roster.epoch or base.sequence < room.roster.sequence):
         room.say(OnPeerListChanged(list=room.roster.envelope), (sender,))

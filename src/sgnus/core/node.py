@@ -63,7 +63,8 @@ class Own:
 class Search:
     """The search for a seat: what was asked for, when to look again, who else may be looking, which apps want us to host.
     `full`: how many rooms in a row were full when we asked; `ask_ms`: when the next may be asked. `unserved`: publishers that
-    left a room of ours alone, and until when we take no seat in their jobs; `waits`: hosts that have work and give us none.
+    left a room of ours alone, and until when we take no seat in their jobs; `waits`: hosts that have work and give us none;
+    `starving`: those that we left for that, and until when none of their rooms counts.
     """
 
     neighbours: tuple[PeerId, ...]
@@ -74,6 +75,7 @@ class Search:
     claims: list[AppClaim] = field(default_factory=list)
     unserved: dict[PeerId, int] = field(default_factory=dict)
     waits: dict[PeerId, Wait] = field(default_factory=dict)
+    starving: dict[PeerId, int] = field(default_factory=dict)
 
 
 @dataclass(slots=True)

@@ -157,8 +157,8 @@ def _heard(node: NodeCore, given: ins.RoomHeard, now_ms: int) -> None:
     if lobby is None or given.host in lobby.facts.banned:
         return
     lobby.hear(given, now_ms)
-    if lobby.shunned.get(given.host, now_ms) > now_ms:
-        return  # It shall not end our room: nobody answers in its own, or whoever sits there has nothing to do.
+    if node.search.starving.get(given.host, now_ms) > now_ms:
+        return  # It shall not end our room: whoever sits in its own has nothing to do.
     room = node.room
     if room is not None and room.seat.job == said.job and room.phase is Phase.HOST:
         pacing.note_crowd(room, lobby.crowd, now_ms)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from sgnus.core.patience import patience_ms
 from sgnus.core.room import Phase, Room
 from sgnus.messages.ids import PeerId
-from sgnus.messages.limits import SILENCE_MS_MAX, WAITS_MAX
+from sgnus.messages.limits import LEASE_DEADLINES_MAX, SILENCE_MS_MAX, WAITS_MAX
 
 
 @dataclass(slots=True)
@@ -24,8 +24,8 @@ class Wait:
 
 
 def is_starved(waits: dict[PeerId, Wait], room: Room, now_ms: int) -> bool:
-    """A member looks at its room: whether it has waited for the host's work for the patience. A seat that was lost and got again
-    goes on waiting.
+    """A member looks at its room: whether it has waited for the host's work for too long. A seat that was lost and got again goes
+    on waiting.
     """
     if not _wants(room, now_ms):
         waits.pop(room.host, None)
@@ -37,12 +37,21 @@ def is_starved(waits: dict[PeerId, Wait], room: Room, now_ms: int) -> bool:
     wait.seen_ms = now_ms
     if len(waits) > WAITS_MAX:
         del waits[next(iter(waits))]
-    return now_ms - wait.since_ms >= patience_ms(room.seat.deadline_ms)
+    return now_ms - wait.since_ms >= _longest_ms(room)
+
+
+def _longest_ms(room: Room) -> int:
+    """Whoever asks to go is let go at once. Work may be had by somebody without our knowing it for as long as a lease lasts: the
+    word of it was lost, its deadline was put off while the publisher was away, or the publisher runs it itself.
+    """
+    deadline_ms = room.seat.deadline_ms
+    leases_ms = 0 if room.work.going_ms is not None else LEASE_DEADLINES_MAX * deadline_ms
+    return leases_ms + patience_ms(deadline_ms)
 
 
 def _wants(room: Room, now_ms: int) -> bool:
-    """We could work, and there is work that nobody has, or has had for too long, as far as we are told; or we asked to go, and
-    are kept.
+    """We could work, and there is work that nobody has, or has had for too long, as far as we are told, and that we did not do or
+    give back ourselves; or we asked to go, and are kept.
     """
     if room.phase is not Phase.MEMBER or room.seat.by_app or not room.seat.workers:
         return False
@@ -50,7 +59,9 @@ def _wants(room: Room, now_ms: int) -> bool:
         return False
     if room.work.going_ms is not None:
         return True
-    board, book = room.board, room.book
-    taken = {lease.sub_block: None for lease in board.leases if lease.deadline_ms > now_ms}
-    open_ = [n for n in range(book.sub_blocks) if n not in taken and not book.is_held(n)]
-    return any(room.seat.me not in board.returns.abandoned.get(n, ()) for n in open_)
+    board, book, me = room.board, room.book, room.seat.me
+    had = {
+        lease.sub_block: None for lease in board.leases if lease.deadline_ms > now_ms or lease.member == me
+    }
+    had.update(dict.fromkeys(room.work.processed))
+    return any(n not in had and not book.is_held(n) for n in range(book.sub_blocks))
