@@ -26,6 +26,7 @@ pytestmark = pytest.mark.timeout(180)
 
 PROGRAM: Final = "tests.whole.lying_node"
 JOBS_MAX: Final = 12
+ALONE_S: Final = 45.0
 SUB_BLOCKS: Final = 6
 CHUNKS: Final = 2
 CHUNK_SECONDS: Final = 0.06
@@ -113,9 +114,22 @@ class Stage:
         """A job that is verified in full and ends with the right bytes."""
         self.turn_page()
         job = submit(self.grid)
+        # A host that did all of it by itself has nobody to be drawn with, and founds the next room first (docs/threats.md).
+        while not is_over_in(job, ALONE_S):
+            job.cancel("whoever did all of it seats nobody")
+            self.turn_page()
+            job = submit(self.grid)
         assert np.array_equal(job.result(), 255 - picture(SUB_BLOCKS * CHUNKS))
         assert job.status().state == "completed"
         return job
+
+
+def is_over_in(job: Job, seconds: float) -> bool:
+    try:
+        wait_for(lambda: job.status().state in ("completed", "failed"), "it is over", seconds)
+    except AssertionError:
+        return False
+    return True
 
 
 def submit(grid: Grid) -> Job:
