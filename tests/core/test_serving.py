@@ -25,7 +25,7 @@ from sgnus.messages.limits import (
     STARVING_MS,
     WAITS_MAX,
 )
-from sgnus.messages.v1.types import OnHostChanged, OnPeerListChanged, OnSubBlockProcessingStarted
+from sgnus.messages.v1.types import OnHostChanged, OnPeerListChanged, OnSubBlockProcessingStarted, VoteRequest
 from tests.core.seats import PUBLISHER, member, pen, room, roster
 from tests.core.test_app_seats import FACTS, JOB, beat
 from tests.core.test_no_time_lost import A, B, C, announced, claim_of, seated
@@ -193,3 +193,22 @@ def test_a_host_shows_the_publisher_the_votes_that_made_it_host(how: str) -> Non
     told = [one.message for one in said if isinstance(one, fx.Send) and one.peers == (PUBLISHER,)]
     kinds = [type(one) for one in told if isinstance(one, OnHostChanged | OnPeerListChanged)]
     assert kinds[:2] == [OnHostChanged, OnPeerListChanged]
+
+
+def test_a_claim_that_is_shown_again_changes_nothing() -> None:
+    own, claim = observed(), claim_of("c", "b", "c")
+    observing.see_claim(own, C, claim)
+    assert drained(own)
+    observing.see_claim(own, C, claim)
+    assert drained(own) == []
+
+
+def test_a_member_that_is_asked_for_a_vote_on_another_hosts_list_of_its_epoch_takes_no_notice() -> None:
+    seat = room("b", "a", "b", "c")
+    handle(seat, C, claim_of("c", "b", "c"), 10)
+    assert (seat.host, seat.roster.epoch) == (C, 2)
+    made_up = rosters.successor(pen("a"), roster("a", "b", "c"), (member("a", "a"), member("b")), (), 2)
+    later = rosters.successor(pen("a"), made_up, made_up.list.members, (), 2)
+    asked = VoteRequest(instance=seat.seat.instance, epoch=3, base=later.envelope)
+    assert handle(seat, B, asked, 20) == []
+    assert seat.host == C

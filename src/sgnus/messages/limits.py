@@ -153,7 +153,6 @@ ROOM_ENTRY_LIFE_MS: Final = 120_000
 IDLE_SEAT_MS: Final = 1_000
 WAITS_MAX: Final = 64
 STARVING_MS: Final = 60_000
-"""Time enough to do a microjob elsewhere."""
 STRANDED_MS: Final = 1_500
 REMIND_MS: Final = 5_000
 UNSERVED_MS: Final = 20_000
