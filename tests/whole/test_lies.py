@@ -203,6 +203,7 @@ def test_whom_a_liar_slanders_works_on_and_is_drawn_from(stage: Stage) -> None:
     assert {node.peer for node in members} <= {*report.members}
 
 
+@pytest.mark.timeout(JOBS_MAX * 2 * ALONE_S)
 def test_members_that_a_host_removed_are_drawn_from_for_what_they_did(stage: Stage) -> None:
     _job, report = until_noticed(stage, REMOVAL, Stage.run_unless_alone)
     assert {*report.made} <= {*report.members}
