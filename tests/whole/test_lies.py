@@ -6,7 +6,7 @@ One network stays up: a publisher and two honest workers. A liar joins it for ea
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -26,7 +26,6 @@ pytestmark = pytest.mark.timeout(180)
 
 PROGRAM: Final = "tests.whole.lying_node"
 JOBS_MAX: Final = 12
-ALONE_S: Final = 25.0
 SUB_BLOCKS: Final = 6
 CHUNKS: Final = 2
 CHUNK_SECONDS: Final = 0.06
@@ -115,30 +114,12 @@ class Stage:
         self.turn_page()
         return self.right(submit(self.grid))
 
-    def run_unless_alone(self) -> Job:
-        """The same, but for jobs that a removing host did by itself: nobody is left to verify those (docs/threats.md)."""
-        for _ in range(JOBS_MAX):
-            self.turn_page()
-            job = submit(self.grid)
-            if is_over_in(job, ALONE_S):
-                return self.right(job)
-            job.cancel("whoever did all of it seats nobody")
-        raise AssertionError(f"{JOBS_MAX} jobs in a row had no other worker than the liar")
-
     @staticmethod
     def right(job: Job) -> Job:
         """It ends with the right bytes."""
         assert np.array_equal(job.result(), 255 - picture(SUB_BLOCKS * CHUNKS))
         assert job.status().state == "completed"
         return job
-
-
-def is_over_in(job: Job, seconds: float) -> bool:
-    try:
-        wait_for(lambda: job.status().state in ("completed", "failed"), "it is over", seconds)
-    except AssertionError:
-        return False
-    return True
 
 
 def submit(grid: Grid) -> Job:
@@ -176,14 +157,12 @@ def test_a_lie_is_noticed_and_convicts_nobody_but_its_liar(stage: Stage, case: C
     until_noticed(stage, case)
 
 
-def until_noticed(
-    stage: Stage, case: Case, run: Callable[[Stage], Job] = Stage.run
-) -> tuple[Job, ReceiptReport]:
+def until_noticed(stage: Stage, case: Case) -> tuple[Job, ReceiptReport]:
     """The first job in which the lie was told and noticed, and its receipt; every job before ended right as well."""
     stage.enter(case.how)
     convicted: dict[str, None] = {}
     for _ in range(JOBS_MAX):
-        job = run(stage)
+        job = stage.run()
         (report,) = (verify(receipt) for receipt in job.receipts())
         convicted |= convicted_in(stage, job)
         if LIED in stage.said(stage.liar) and is_noticed(stage, case, job, report):
@@ -203,9 +182,8 @@ def test_whom_a_liar_slanders_works_on_and_is_drawn_from(stage: Stage) -> None:
     assert {node.peer for node in members} <= {*report.members}
 
 
-@pytest.mark.timeout(JOBS_MAX * 2 * ALONE_S)
 def test_members_that_a_host_removed_are_drawn_from_for_what_they_did(stage: Stage) -> None:
-    _job, report = until_noticed(stage, REMOVAL, Stage.run_unless_alone)
+    _job, report = until_noticed(stage, REMOVAL)
     assert {*report.made} <= {*report.members}
     assert {*report.checked} - {stage.liar.peer}
 

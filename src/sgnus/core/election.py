@@ -59,7 +59,7 @@ def watch_host(room: Room, now_ms: int) -> None:
         room.close("no quorum for another host")
     elif room.phase is Phase.STANDING and now_ms >= ballot.until_ms:
         room.phase = Phase.MEMBER
-    elif room.phase is Phase.MEMBER and now_ms >= stand_ms(room):
+    elif room.phase is Phase.MEMBER and _is_our_turn(room, now_ms):
         stand(room, now_ms)
 
 
@@ -96,8 +96,17 @@ def next_epoch(room: Room) -> int:
     return epoch
 
 
-def stand_ms(room: Room) -> int:
-    """When our turn comes; at once if an app asks us to host, but once: two apps that ask would split the votes for ever."""
+def _is_our_turn(room: Room, now_ms: int) -> bool:
+    turn_ms = stand_ms(room)
+    return turn_ms is not None and now_ms >= turn_ms
+
+
+def stand_ms(room: Room) -> int | None:
+    """When our turn comes; at once if an app asks us to host, but once: two apps that ask would split the votes for ever. Never
+    if we could not show how this room came to its host: our claim would be refused.
+    """
+    if ballots.elections(room.roster, room.ballot.claim) is None:
+        return None
     if room.ballot.hurry:
         return room.ballot.until_ms
     since = max(room.ballot.since_ms or 0, room.ballot.until_ms)
@@ -154,9 +163,12 @@ def count(room: Room, sender: PeerId, given: VoteGiven, now_ms: int) -> None:
 
 
 def take_claim(room: Room, _sender: PeerId, claim: OnHostChanged, now_ms: int) -> None:
-    """A certified claim: the greater standing wins, at any distance in epochs."""
-    _base, first = ballots.check_claim(room.seat.pen, claim)
-    if first.instance != room.seat.instance or first.standing() <= room.roster.standing():
+    """A certified claim: the greater standing wins, at any distance in epochs. That of our own epoch we keep, to show it."""
+    _base, first = ballots.check_claim(room.seat.pen, claim, (room.roster.epoch, room.host))
+    if first.instance != room.seat.instance or first.standing() < room.roster.standing():
+        return
+    if first.standing() == room.roster.standing():
+        room.ballot.claim = room.ballot.claim or claim  # We were seated after it.
         return
     if room.phase is Phase.HOST:
         room.say(claim)
@@ -218,6 +230,7 @@ def _claim_if_elected(room: Room, now_ms: int) -> None:
         base=base.envelope,
         votes=tuple(ballot.votes[peer] for peer in sorted(ballot.votes)),
         list=first.envelope,
+        before=ballots.elections(base, ballot.claim) or (),
     )
     told = (*room.audience(), failed)
     room.phase = Phase.HOST

@@ -51,7 +51,7 @@ def take_list(room: Room, _sender: PeerId, said: OnPeerListChanged, now_ms: int)
     if following.sequence <= room.roster.sequence:
         return
     if room.seat.me not in following.peers:
-        room.work.is_complete_elsewhere = room.work.going_ms is None
+        room.work.is_complete_elsewhere = room.work.is_removed = room.work.going_ms is None
         room.close("removed from the list" if room.work.going_ms is None else "left")
         return
     room.adopt(following, now_ms)

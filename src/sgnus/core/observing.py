@@ -36,9 +36,10 @@ def see_list(own: Publication, sender: PeerId, said: OnPeerListChanged) -> None:
 def see_claim(own: Publication, sender: PeerId, claim: OnHostChanged) -> None:
     """Another host, certified by votes; it shows them again and again."""
     where = own.find(InstanceId(claim.instance))
-    if where is not None and (where[1].roster.epoch, where[1].roster.host) == (claim.epoch, claim.host):
+    known = None if where is None else (where[1].roster.epoch, where[1].roster.host)
+    if known == (claim.epoch, claim.host):
         return
-    _base, first = check_claim(own.pen, claim)
+    _base, first = check_claim(own.pen, claim, known)
     _observe(own, first, sender, is_certified=True)
 
 

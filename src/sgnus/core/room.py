@@ -62,7 +62,7 @@ class Seat:
 class Work:
     """What this member works on, and when it next speaks of itself. `going_ms`: when it last asked to be let go; `leaves_ms`:
     this node stops, and leaves by then; `is_complete_elsewhere`: our seat ended since all is held, as the host says, though
-    we may not have heard it yet.
+    we may not have heard it yet; `is_removed`: the host took our seat, and we had not asked it to.
     """
 
     running: list[int] = field(default_factory=list)
@@ -72,6 +72,7 @@ class Work:
     going_ms: int | None = None
     leaves_ms: int | None = None
     is_complete_elsewhere: bool = False
+    is_removed: bool = False
 
     def free(self, workers: int) -> int:
         """Leases that it can take now: one a worker, and one beyond so that a worker need not wait."""

@@ -199,4 +199,5 @@ def _member_moments(room: Room) -> list[int]:
         return [] if gone_ms is None else [gone_ms]
     if room.phase is STANDING:
         return [room.ballot.until_ms]
-    return [election.stand_ms(room)]
+    turn_ms = election.stand_ms(room)
+    return [] if turn_ms is None else [turn_ms]

@@ -78,13 +78,19 @@ def seat_pending(room: Room, now_ms: int) -> None:
     for peer, asked in waiting.items():
         reason = JoinReason.ACCEPTED if room.roster.member(peer) else JoinReason.FULL
         _answer(room, peer, asked.request, reason)
-    _tell_running(room, [PeerId(member.peer) for member in members], now_ms)
+    _tell_newcomers(room, [PeerId(member.peer) for member in members], now_ms)
 
 
-def _tell_running(room: Room, newcomers: list[PeerId], now_ms: int) -> None:
-    """Who comes late learns who works on what already: it may have to succeed us, and its apps watch the room."""
+def _tell_newcomers(room: Room, newcomers: list[PeerId], now_ms: int) -> None:
+    """Who comes late learns by which votes we host, and who works on what already: it may have to succeed us, and its apps watch
+    the room.
+    """
+    if not newcomers:
+        return
+    if room.ballot.claim is not None:
+        room.say(room.ballot.claim, newcomers)
     for lease in room.board.leases:
-        if lease.processed or not newcomers:
+        if lease.processed:
             continue
         started = OnSubBlockProcessingStarted(
             instance=room.seat.instance,

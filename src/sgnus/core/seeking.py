@@ -21,11 +21,9 @@ from sgnus.messages.limits import (
     LOBBY_LISTEN_MS,
     REFUSED_DOUBLINGS_MAX,
     SEEK_MS,
-    STARVING_MS,
     STRANDED_MS,
     UNSERVED_MAX,
     UNSERVED_MS,
-    WAITS_MAX,
 )
 from sgnus.messages.v1.types import (
     CloseReason,
@@ -127,11 +125,8 @@ def _is_starved(node: NodeCore, room: Room, now_ms: int) -> bool:
 
 
 def _leave_host(node: NodeCore, room: Room, now_ms: int) -> None:
-    """Without waiting for its leave: it could keep us. None of its rooms counts for a while, so that others are founded."""
-    starving, until_ms = node.search.starving, now_ms + STARVING_MS
-    node.jobs[room.seat.job].shunned[room.host] = starving[room.host] = until_ms
-    if len(starving) > WAITS_MAX:
-        del starving[next(iter(starving))]
+    """Without waiting for its leave: it could keep us."""
+    serving.shun(node.search, node.jobs[room.seat.job], room.host, now_ms)
     room.tell(f"{room.host[-6:]} has work, and gives us none")
     moving.leave(node, None, now_ms)
 

@@ -1,18 +1,23 @@
-"""Whether the host of our room gives us work while there is some.
+"""Whether the host of our room gives us work while there is some, and lets us sit.
 
-A host can keep its members for ever: it says that it lives, and leases them nothing, or takes their seats for work that it never
-told them of and seats them again. Decides when that has lasted for too long; never that a host lies, only that we go.
+A host can keep its members for ever: it says that it lives, and leases them nothing, or takes their seats and seats them again.
+Decides when that has lasted for too long; never that a host lies, only that we go, and whose rooms do not count for a while.
 docs/protocol/room.md.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+from sgnus.core.lobby import Lobby
 from sgnus.core.patience import patience_ms
 from sgnus.core.room import Phase, Room
 from sgnus.messages.ids import PeerId
-from sgnus.messages.limits import LEASE_DEADLINES_MAX, SILENCE_MS_MAX, WAITS_MAX
+from sgnus.messages.limits import LEASE_DEADLINES_MAX, REMOVALS_MAX, SILENCE_MS_MAX, STARVING_MS, WAITS_MAX
+
+if TYPE_CHECKING:
+    from sgnus.core.node import Search
 
 
 @dataclass(slots=True)
@@ -21,6 +26,35 @@ class Wait:
 
     since_ms: int
     seen_ms: int
+
+
+@dataclass(slots=True)
+class Removals:
+    """How often in a row a host took our seat, and when it last did."""
+
+    times: int
+    last_ms: int
+
+
+def shun(search: Search, lobby: Lobby, host: PeerId, now_ms: int) -> None:
+    """None of this host's rooms counts for us for a while, so that others are founded, and ends none of ours."""
+    starving, until_ms = search.starving, now_ms + STARVING_MS
+    lobby.shunned[host] = starving[host] = until_ms
+    if len(starving) > WAITS_MAX:
+        del starving[next(iter(starving))]
+
+
+def is_turned_out(removed: dict[PeerId, Removals], host: PeerId, now_ms: int) -> bool:
+    """This host took our seat, though we did not ask to go: whether it did so too often. Honest ones that hear us badly
+    hardly do it twice."""
+    before = removed.pop(host, None)
+    times = before.times + 1 if before is not None and now_ms - before.last_ms < STARVING_MS else 1
+    if times >= REMOVALS_MAX:
+        return True
+    removed[host] = Removals(times, now_ms)
+    if len(removed) > WAITS_MAX:
+        del removed[next(iter(removed))]
+    return False
 
 
 def is_starved(waits: dict[PeerId, Wait], room: Room, now_ms: int) -> bool:

@@ -112,6 +112,8 @@ LOST_LEASE_MS: Final = 1_000
 TAKEOVER_GRACE_MS: Final = 300
 VOTE_MS_MAX: Final = 1_500
 EPOCHS_AHEAD_MAX: Final = 64
+# Elections before the one of a claim, as in api/sgnus.yaml
+SUCCESSIONS_MAX: Final = 8
 EPOCH_MAX: Final = 2**31
 SEQUENCE_MAX: Final = 2**62
 DURATION_MS_MAX: Final = 2**32 - 1
@@ -151,6 +153,7 @@ REFUSED_DOUBLINGS_MAX: Final = 3
 LOTS_MAX: Final = 10
 ROOM_ENTRY_LIFE_MS: Final = 120_000
 IDLE_SEAT_MS: Final = 1_000
+REMOVALS_MAX: Final = 3
 WAITS_MAX: Final = 64
 STARVING_MS: Final = 60_000
 STRANDED_MS: Final = 1_500

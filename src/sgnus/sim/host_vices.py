@@ -15,8 +15,6 @@ from sgnus.messages.ids import PeerId
 from sgnus.messages.v1.types import (
     CancelBody,
     EntryKind,
-    JoinRequest,
-    Member,
     OnPeerListChanged,
     OnSubBlockProcessingStarted,
     Removal,
@@ -38,6 +36,7 @@ from sgnus.sim.member_vices import (
     Usurper,
     Withholder,
     other_than,
+    seat_of,
 )
 from sgnus.sim.peer import Peer
 from sgnus.sim.pens import CheapPen
@@ -82,6 +81,26 @@ class RemovingHost(Vice):
         return deeds
 
 
+class EvictingHost(Vice):
+    """It founds before anybody else, removes everybody as soon as they sit, does all by itself, and lets nobody verify it."""
+
+    def adds(self, view: View, given: ins.Input) -> Iterable[Deed]:
+        for lobby in view.core.jobs.values():
+            lobby.turn_from_ms = lobby.entered_ms = 0
+        room = view.hosted
+        others = () if room is None else other_than(view, room.roster.peers)
+        if room is None or not others:
+            return ()
+        removals = tuple(
+            Removal(peer=peer, reason=RemovalReason.DISCONNECTED, sub_blocks=(), silent_ms=0)
+            for peer in others
+        )
+        mine = tuple(member for member in room.roster.list.members if member.peer == view.me)
+        change_list(room, mine, removals, view.now_ms)
+        deeds, room.out = list(room.out), []
+        return deeds
+
+
 class TwoListedHost(Vice):
     """As a host it signs two lists with one sequence, and shows each to some."""
 
@@ -106,28 +125,14 @@ class SybilHost(Vice):
             return ()
         names = [PeerId(f"{view.me}s{number}") for number in range(SYBILS)]
         missing = [name for name in names if room.roster.member(name) is None]
-        invited = tuple(self._member(view, name) for name in missing)[: 11 - len(room.roster.peers)]
+        invited = tuple(seat_of(CheapPen(name), view, room) for name in missing)[
+            : 11 - len(room.roster.peers)
+        ]
         change_list(room, room.roster.list.members + invited, (), view.now_ms)
         for name in names:
             room.pulse.note_heard(name, view.now_ms)
         deeds, room.out = list(room.out), []
         return deeds
-
-    @staticmethod
-    def _member(view: View, name: PeerId) -> Member:
-        room, pen, address = view.hosted, CheapPen(name), view.core.own.address
-        assert room is not None
-        asked = JoinRequest(
-            job=room.seat.job,
-            microjob=room.seat.microjob,
-            instance=room.seat.instance,
-            epoch=room.roster.epoch,
-            workers=1,
-            address=address,
-            nonce=1,
-            vrf_key=pen.vrf_key,
-        )
-        return Member(peer=name, workers=1, address=address, join=pen.sign(SignedKind.JOIN, asked))
 
 
 class Poisoner(Vice):
@@ -164,6 +169,7 @@ def corrupt(
 VICES: Final[Mapping[str, Callable[[], Vice]]] = {
     "accuser": Accuser,
     "copycat": Copycat,
+    "evicting-host": EvictingHost,
     "flooder": Flooder,
     "forger": Forger,
     "poisoner": Poisoner,

@@ -23,6 +23,7 @@ from sgnus.messages.v1.types import (
     Verify,
 )
 from sgnus.sim.courts import older_word, other_results
+from sgnus.sim.elections import Elections
 from sgnus.sim.honesty import Honesty, right, root_of
 from sgnus.sim.peer import Peer
 from sgnus.sim.setting import Setting
@@ -44,6 +45,7 @@ LAWS: Final = {
     "word": "Nobody honest gives two words where one may be: a vote in an epoch, a seal in an attempt, and none after the one "
     "reveal of a round; the one output of its beacon.",
     "host": "In the eyes of an honest member an epoch of its room has one host.",
+    "election": "Whoever becomes the host of a room, in the eyes of an honest peer that knows the room, was elected.",
     "court": "The publisher follows no round over other results than it holds.",
     "recall": "Who has the publisher's notice of a new result keeps no word in its room's records that was taken back.",
     "justice": "Nobody is accused but who signed a falsehood.",
@@ -90,12 +92,14 @@ class Laws:
     persisted_ms: dict[tuple[int, int], int] = field(default_factory=dict)
     in_touch_ms: dict[PeerId, int] = field(default_factory=dict)
     words: Words = field(default_factory=Words)
+    elections: Elections = field(default_factory=Elections)
     blames: int = 0
     wrong: int = 0
     """Sub-blocks that receipts verify although they are false: what the policy let slip."""
 
     def signed(self, peer: PeerId, envelope: SignedEnvelope, message: object) -> None:
         """Somebody signed something."""
+        self.elections.signed(envelope, message)
         if isinstance(message, MemberList) and not self.honesty.is_hostile(peer):
             peers = [member.peer for member in message.members]
             if len(peers) > ROOM_MEMBERS_MAX or len(set(peers)) != len(peers):
@@ -139,6 +143,10 @@ class Laws:
         """One effect of one step of an honest peer, before it is performed."""
         if isinstance(effect, fx.Accuse) and not self.honesty.is_liar(effect.accused):
             raise Broken("justice", f"{peer.name} accuses {effect.accused}")
+        if isinstance(effect, fx.HostChanged | fx.RoomLeft):
+            found = self.elections.unelected(peer.name, effect)
+            if found:
+                raise Broken("election", found)
         found = self.words.contradiction(peer.name, effect) if isinstance(effect, fx.Send) else ""
         if found:
             raise Broken("word", found)

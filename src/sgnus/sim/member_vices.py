@@ -6,8 +6,12 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any, Final
 
+from sgnus.core import ballot
 from sgnus.core import effects as fx
 from sgnus.core import inputs as ins
+from sgnus.core import roster as rosters
+from sgnus.core.pen import Pen
+from sgnus.core.room import Room
 from sgnus.messages.fields import Message
 from sgnus.messages.ids import InstanceId, PeerId
 from sgnus.messages.topics import lobby_topic, room_topic
@@ -19,6 +23,7 @@ from sgnus.messages.v1.types import (
     HeldNotice,
     JoinRequest,
     LeaseRequest,
+    Member,
     OnHostChanged,
     OnPeerListChanged,
     OnProcessed,
@@ -33,6 +38,7 @@ from sgnus.messages.v1.types import (
     VoteRequest,
 )
 from sgnus.sim.babble import SAID, Babbler
+from sgnus.sim.pens import CheapPen
 from sgnus.sim.vice import Deed, Vice, View, own
 
 WORDS: Final = (
@@ -103,12 +109,16 @@ class Forger(Vice):
 
 
 class Usurper(Vice):
-    """It claims to host, by votes that it made up, by its own, or by none, and asks for votes when nothing is wrong."""
+    """It claims to host, by votes that it made up, by its own, or by those on a list that a second key of its own made up; and it
+    asks for votes when nothing is wrong.
+    """
 
     def adds(self, view: View, given: ins.Input) -> Iterable[Deed]:
         room = view.room
         if room is None or view.hosted is not None or not view.rolls(250):
             return ()
+        if view.rolls(200):
+            return [fx.Send(view.hearers, self._by_a_list_of_its_own(view, room))]
         epoch = room.roster.epoch + view.dice.choice((0, 1, 1, 2, 1_000))
         claimed = view.core.pen.sign(
             SignedKind.LIST,
@@ -132,6 +142,25 @@ class Usurper(Vice):
         )
         wish = VoteRequest(instance=room.seat.instance, epoch=epoch, base=room.roster.envelope)
         return [fx.Send(view.hearers, claim), fx.Send(view.hearers, wish)]
+
+    @staticmethod
+    def _by_a_list_of_its_own(view: View, room: Room) -> OnHostChanged:
+        """Nobody elected the host of that list, and of the two on it one votes for the other: all by the rules but that."""
+        own, other = view.core.pen, CheapPen(PeerId(f"{view.me}k"))
+        seats = (seat_of(own, view, room), seat_of(other, view, room))
+        epoch = room.roster.epoch + 1
+        base = rosters.successor(other, room.roster, seats, (), epoch)
+        vote = ballot.cast(own, base, epoch + 1, view.me)
+        return OnHostChanged(
+            job=room.seat.job,
+            microjob=room.seat.microjob,
+            instance=room.seat.instance,
+            epoch=epoch + 1,
+            host=view.me,
+            base=base.envelope,
+            votes=(vote,),
+            list=rosters.successor(own, base, seats[:1], (), epoch + 1).envelope,
+        )
 
 
 class Replayer(Vice):
@@ -263,3 +292,19 @@ def _made_up_join(view: View) -> Deed:
 def other_than(view: View, peers: Iterable[PeerId]) -> list[PeerId]:
     """These, but for the hostile one itself."""
     return [peer for peer in peers if peer != view.me]
+
+
+def seat_of(pen: Pen, view: View, room: Room) -> Member:
+    """A seat in this room for whoever holds that key, as if it had asked for one."""
+    address = view.core.own.address
+    asked = JoinRequest(
+        job=room.seat.job,
+        microjob=room.seat.microjob,
+        instance=room.seat.instance,
+        epoch=room.roster.epoch,
+        workers=1,
+        address=address,
+        nonce=1,
+        vrf_key=pen.vrf_key,
+    )
+    return Member(peer=pen.peer, workers=1, address=address, join=pen.sign(SignedKind.JOIN, asked))

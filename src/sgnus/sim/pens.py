@@ -26,6 +26,11 @@ def signature_of(author: str, kind: SignedKind, payload: bytes) -> bytes:
     return hashlib.blake2b(bytes([int(kind)]) + payload, key=key, digest_size=64).digest()
 
 
+def digest_of(envelope: SignedEnvelope) -> bytes:
+    """Names exactly this signed thing."""
+    return hashlib.sha256(envelope.author.encode() + envelope.signature + envelope.payload).digest()
+
+
 class CheapPen:
     """A `Pen`. `opened` may be shared by all pens of a world; `signed` hears of every signature."""
 
@@ -84,7 +89,7 @@ class CheapPen:
 
     def digest(self, envelope: SignedEnvelope) -> bytes:
         """Names exactly this signed thing."""
-        return hashlib.sha256(envelope.author.encode() + envelope.signature + envelope.payload).digest()
+        return digest_of(envelope)
 
 
 def address_of(pen: CheapPen) -> SignedEnvelope:

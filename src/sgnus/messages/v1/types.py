@@ -780,9 +780,31 @@ class JoinAnswer(Message):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Succession(Message):
+    """One election of a room's host - the list that it stood on and the votes, which name epoch and host."""
+
+    base: SignedEnvelope
+    votes: tuple[SignedEnvelope, ...] = ()
+
+    FIELDS: ClassVar[tuple[Field, ...]] = (
+        Field(name="base", number=1, kind=Kind.MESSAGE, type=SignedEnvelope, required=True),
+        Field(
+            name="votes",
+            number=2,
+            kind=Kind.MESSAGE,
+            type=SignedEnvelope,
+            repeated=True,
+            required=True,
+            items_max=11,
+        ),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OnHostChanged(Message):
     """A claim to host - the list it stands on and the votes of more than half of its members other than the
-    suspected host.
+    suspected host. A base list of a later epoch than the first says nothing by itself, so the elections
+    before it come along.
     """
 
     job: str
@@ -794,6 +816,8 @@ class OnHostChanged(Message):
     votes: tuple[SignedEnvelope, ...] = ()
     list: SignedEnvelope
     """The first list of the new epoch."""
+    before: tuple[Succession, ...] = ()
+    """How the base's host was elected, from the first epoch on; the oldest comes first."""
 
     FIELDS: ClassVar[tuple[Field, ...]] = (
         Field(name="job", number=1, kind=Kind.STRING, required=True, size_max=80),
@@ -812,6 +836,7 @@ class OnHostChanged(Message):
             items_max=11,
         ),
         Field(name="list", number=8, kind=Kind.MESSAGE, type=SignedEnvelope, required=True),
+        Field(name="before", number=9, kind=Kind.MESSAGE, type=Succession, repeated=True, items_max=8),
     )
 
 
@@ -3017,6 +3042,7 @@ MESSAGES: Final[tuple[type[Message], ...]] = (
     JoinRequest,
     Hello,
     JoinAnswer,
+    Succession,
     OnHostChanged,
     OnPeerListChanged,
     OnSubBlockProcessingStarted,

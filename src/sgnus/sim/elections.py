@@ -1,0 +1,54 @@
+"""Who was elected to host: reckoned from the signatures alone, beside the core's own rule, to hold one against the other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from sgnus.core import effects as fx
+from sgnus.messages.ids import PeerId
+from sgnus.messages.v1.types import MemberList, SignedEnvelope, Vote
+from sgnus.sim.pens import digest_of
+
+Term = tuple[str, int, str]
+"""Instance, epoch and host."""
+
+
+@dataclass(slots=True)
+class Elections:
+    """What was signed of lists and votes by any peer of the network, and which terms that makes. Keys that were made up sign
+    nothing here. `seen` is which instances each peer follows: who is new to a room has its host's word alone.
+    """
+
+    lists: dict[bytes, tuple[Term, tuple[str, ...]]] = field(default_factory=dict)
+    votes: dict[tuple[bytes, int, str], dict[str, None]] = field(default_factory=dict)
+    terms: dict[Term, None] = field(default_factory=dict)
+    seen: dict[tuple[PeerId, str], None] = field(default_factory=dict)
+
+    def signed(self, envelope: SignedEnvelope, message: object) -> None:
+        """Somebody signed a list, or a vote on one."""
+        if isinstance(message, MemberList):
+            seats = tuple(member.peer for member in message.members if member.peer != envelope.author)
+            self.lists[digest_of(envelope)] = ((message.instance, message.epoch, envelope.author), seats)
+        elif isinstance(message, Vote):
+            self._count(message, envelope.author)
+
+    def _count(self, vote: Vote, voter: str) -> None:
+        term, seats = self.lists.get(vote.list, (None, ()))
+        voters = self.votes.setdefault((vote.list, vote.epoch, vote.candidate), {})
+        if voter in seats and vote.candidate in seats:
+            voters[voter] = None
+        if term is not None and 2 * len(voters) > len(seats) and (term[1] == 1 or term in self.terms):
+            self.terms[vote.instance, vote.epoch, vote.candidate] = None
+
+    def unelected(self, peer: PeerId, effect: fx.HostChanged | fx.RoomLeft) -> str:
+        """`peer` takes somebody for a host, or leaves a room. What is wrong with that, in words."""
+        place = (peer, effect.instance)
+        if isinstance(effect, fx.RoomLeft):
+            self.seen.pop(place, None)
+            return ""
+        is_new = place not in self.seen
+        self.seen[place] = None
+        term = (effect.instance, effect.epoch, effect.host)
+        if is_new or effect.epoch == 1 or term in self.terms:
+            return ""
+        return f"{peer} takes {effect.host} for the host of epoch {effect.epoch}"
