@@ -16,6 +16,9 @@ from bench._figures import told_load
 def main() -> int:
     """Exit status 2 for a name that there is not."""
     found = sorted(file.stem for file in Path(__file__).parent.glob("*.py") if not file.stem.startswith("_"))
+    if sys.argv[1:2] in (["-h"], ["--help"]):
+        sys.stdout.write(f"{(__doc__ or '').strip()}\n\nMeasurements: {', '.join(found)}.\n")
+        return 0
     options = [word for word in sys.argv[1:] if not word.isidentifier()]
     first = sys.argv.index(options[0]) if options else len(sys.argv)
     wanted, options = sys.argv[1:first] or found, sys.argv[first:]

@@ -68,6 +68,11 @@ class Progress:
 def main(names: tuple[str, ...], as_json: bool, jobs: int, seeds: int, write: bool) -> None:
     """Plant the bugs NAMES (all, if none is named) one by one, and see that each is caught.
 
+    \b
+    Examples:
+      python -m tests.mutants lease-never-expires claim-needs-no-votes
+      python -m tests.mutants --jobs 2 --write
+
     Exit status: 0 all were caught, 1 one was missed or could not be planted, 2 wrong use.
     """
     if write and names:

@@ -23,6 +23,14 @@ def test_every_test_that_a_page_names_is_there(page: str) -> None:
     assert not [name for name in FILES.findall(text) if name not in {file.name for file in files}]
 
 
+def test_every_decision_stands_in_their_table_under_its_title() -> None:
+    folder = ROOT / "docs/decisions"
+    table = (folder / "README.md").read_text()
+    for file in sorted(folder.glob("0*.md")):
+        number, title = file.read_text().splitlines()[0].removeprefix("# ").split(": ", 1)
+        assert f"| [{number}]({file.name}) | {title[0].upper()}{title[1:]} |" in table
+
+
 def test_every_lie_stands_in_the_table_of_lies() -> None:
     text = (ROOT / "docs/protocol/lies.md").read_text()
     told = re.findall(r'^    "([a-z ,]+)": ', (ROOT / "tests/whole/lying_node.py").read_text(), re.MULTILINE)

@@ -89,7 +89,7 @@ def _show(verdict: Verdict, *, trace: bool) -> None:
         click.echo(f"repeat with: {verdict.setting.command()} --trace")
 
 
-@click.command("sim", epilog=EXAMPLES)
+@click.command("sim", epilog=EXAMPLES, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--seed", type=click.IntRange(0, 2**62), default=0, show_default=True, help="The first seed.")
 @click.option(
     "--peers",

@@ -23,7 +23,6 @@ from sgnus.messages.v1.types import (
     Verify,
 )
 from sgnus.sim.courts import older_word, other_results
-from sgnus.sim.elections import Elections
 from sgnus.sim.honesty import Honesty, right, root_of
 from sgnus.sim.peer import Peer
 from sgnus.sim.setting import Setting
@@ -92,14 +91,13 @@ class Laws:
     persisted_ms: dict[tuple[int, int], int] = field(default_factory=dict)
     in_touch_ms: dict[PeerId, int] = field(default_factory=dict)
     words: Words = field(default_factory=Words)
-    elections: Elections = field(default_factory=Elections)
     blames: int = 0
     wrong: int = 0
     """Sub-blocks that receipts verify although they are false: what the policy let slip."""
 
     def signed(self, peer: PeerId, envelope: SignedEnvelope, message: object) -> None:
         """Somebody signed something."""
-        self.elections.signed(envelope, message)
+        self.words.elections.signed(envelope, message)
         if isinstance(message, MemberList) and not self.honesty.is_hostile(peer):
             peers = [member.peer for member in message.members]
             if len(peers) > ROOM_MEMBERS_MAX or len(set(peers)) != len(peers):
@@ -144,7 +142,7 @@ class Laws:
         if isinstance(effect, fx.Accuse) and not self.honesty.is_liar(effect.accused):
             raise Broken("justice", f"{peer.name} accuses {effect.accused}")
         if isinstance(effect, fx.HostChanged | fx.RoomLeft):
-            found = self.elections.unelected(peer.name, effect)
+            found = self.words.elections.unelected(peer.name, effect)
             if found:
                 raise Broken("election", found)
         found = self.words.contradiction(peer.name, effect) if isinstance(effect, fx.Send) else ""

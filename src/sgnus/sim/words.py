@@ -20,6 +20,7 @@ from sgnus.messages.v1.types import (
     Vote,
     VoteGiven,
 )
+from sgnus.sim.elections import Elections
 from sgnus.wire.codec import decode
 
 Place = tuple[SignedKind, PeerId, str, int, int]
@@ -32,6 +33,7 @@ class Words:
     said: dict[Place, str | bytes] = field(default_factory=dict)
     hosts: dict[PeerId, Roster] = field(default_factory=dict)
     """The list that each goes by."""
+    elections: Elections = field(default_factory=Elections)
 
     def other_host(self, peer: PeerId, roster: Roster | None) -> str:
         """`peer` goes by this list now. What is wrong with it, in words: only an election makes another host."""
