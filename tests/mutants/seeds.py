@@ -17,7 +17,7 @@ from typing import Final
 
 import sgnus
 from sgnus.messages.v1.types import Verify
-from sgnus.sim.run import hostile_setting_of, judge, setting_of, usurped_setting_of
+from sgnus.sim.run import hostile_setting_of, judge, returning_setting_of, setting_of, usurped_setting_of
 from sgnus.sim.setting import FAULTS, Setting
 from tests.sim.test_seeds import of_three, proved
 
@@ -54,6 +54,7 @@ KINDS: Final[tuple[tuple[int, Callable[[int], Setting]], ...]] = (
     (6_000, of_three),
     (6_000, _rechecked),
     (9_000, usurped_setting_of),
+    (20_000, returning_setting_of),
 )
 """Each with its first seed, as `tests/sim/test_seeds.py` uses them."""
 

@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 
 from sgnus.messages.v1.types import Verify
-from sgnus.sim.run import hostile_setting_of, setting_of, usurped_setting_of
+from sgnus.sim.run import hostile_setting_of, returning_setting_of, setting_of, usurped_setting_of
 from sgnus.sim.run import proved_setting_of as proved
 from sgnus.sim.setting import FAULTS, Setting
 from tests.sim.pool import assert_lawful
@@ -37,6 +37,15 @@ def test_all_laws_hold_where_hosts_crash_and_hostile_peers_would_host() -> None:
 @pytest.mark.parametrize("first", range(2_000, 2_100, BLOCK))
 def test_samples_are_verified_whatever_crashes_or_stalls(first: int) -> None:
     assert_lawful(proved(seed, Verify.SAMPLE) for seed in range(first, first + BLOCK))
+
+
+@pytest.mark.parametrize("first", range(20_000, 20_100, BLOCK))
+def test_with_proof_all_is_over_in_thirty_seconds_once_all_are_back_and_in_fifty_with_a_liar(
+    first: int,
+) -> None:
+    settings = [returning_setting_of(seed) for seed in range(first, first + BLOCK)]
+    assert all(one.end_ms - one.faults_ms == (50_000 if one.liars else 30_000) for one in settings)
+    assert_lawful(settings)
 
 
 def test_one_liar_is_never_believed_by_full_verification_and_no_honest_peer_is_accused() -> None:

@@ -97,6 +97,15 @@ def proved_setting_of(seed: int, verify: Verify, liars: int = 0) -> Setting:
     return dataclasses.replace(own, peers=max(own.peers, 3 + liars), verify=verify, liars=liars)
 
 
+def returning_setting_of(seed: int) -> Setting:
+    """Proof of every kind, a liar in every other run, and nobody is gone for good: all of the network is healed in the end."""
+    verify = Verify.SAMPLE if seed % 3 else Verify.FULL
+    own = proved_setting_of(seed, verify, liars=seed % 2)
+    faults = tuple(name for name in FAULTS if name != "gone")
+    peers = max(own.peers, 6) if seed % 4 == 0 else own.peers
+    return dataclasses.replace(own, peers=peers, faults=faults, other_beacon=seed % 4 == 0)
+
+
 def hostile_setting_of(seed: int) -> Setting:
     """A seed's own hostile peers, fewer than half of the members of any room, alone or in league, and its own faults."""
     dice = random.Random(f"{seed}/hostile")
@@ -128,6 +137,7 @@ KINDS: Final[Mapping[str, Callable[[int], Setting]]] = {
     "faults": setting_of,
     "sample": partial(proved_setting_of, verify=Verify.SAMPLE),
     "full": partial(proved_setting_of, verify=Verify.FULL, liars=1),
+    "returning": returning_setting_of,
     "hostile": hostile_setting_of,
     "usurped": usurped_setting_of,
 }

@@ -27,12 +27,13 @@ FAULTS = (
 PEERS_MIN, PEERS_MAX = 2, 64
 FAULTS_MS = 15_000
 CALM_MS = 30_000
-PROVED_CALM_MS = 50_000
-"""Where half of those who did the work are gone for good, times add up: broken streams are noticed after up to 15 s, a room waits
-10 s for its host and a quorum, the publisher 12 or 24 s for the absent; then the work is done again, and verified.
+LATE_CALM_MS = 50_000
+"""Where results are proved, and half of those who made them are gone for good, times add up: broken streams are noticed after up
+to 15 s, a room waits 10 s for its host and a quorum, the publisher 12 or 24 s for the absent; then the work is done again. So
+they do where somebody lies: it is found after a round, and another round follows.
 """
 HOSTILE_CALM_MS = 120_000
-"""Hostile peers go on when all is calm; this is the time that honest ones have against them."""
+"""Where both are so, or peers are hostile in other ways and go on when all is calm."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +69,11 @@ class Setting:
 
     @property
     def end_ms(self) -> int:
-        """By when the job must have ended: after the calm, `CALM_MS` where nothing is proved and nobody is hostile."""
-        calm_ms = PROVED_CALM_MS if self.verify is not Verify.NONE else CALM_MS
-        return self.faults_ms + (HOSTILE_CALM_MS if self.vices or self.liars else calm_ms)
+        """By when the job must have ended: `CALM_MS` after the calm, if all that worked on it are back and honest."""
+        is_late = self.verify is not Verify.NONE and "gone" in self.faults
+        if self.vices or (is_late and self.liars):
+            return self.faults_ms + HOSTILE_CALM_MS
+        return self.faults_ms + (LATE_CALM_MS if is_late or self.liars else CALM_MS)
 
     def command(self) -> str:
         """What repeats this run."""
