@@ -9,6 +9,7 @@ import pytest
 from sgnus.core import ballot as ballots
 from sgnus.core import effects as fx
 from sgnus.core import roster as rosters
+from sgnus.core import succession
 from sgnus.core.inputs import PeerLost, RoomHeard, SeatAsked, SubBlockComputed, Tick
 from sgnus.core.room import Phase, Room
 from sgnus.core.room_table import handle
@@ -335,7 +336,7 @@ def test_votes_of_more_than_half_of_the_others_make_a_host_and_the_claim_proves_
     seat = candidate()
     effects = handle(seat, C, vote_of("c", seat), 6_000)
     (claim,) = sent(effects, OnHostChanged)
-    _base, first = ballots.check_claim(pen("x"), claim.message)  # type: ignore[arg-type]
+    first = succession.check_claim(pen("x"), claim.message).first  # type: ignore[arg-type]
     assert (first.host, first.epoch, first.peers) == (B, 2, (B, C, D))
     assert set(claim.peers) == {A, C, D, PUBLISHER} and seat.phase is Phase.HOST
 
@@ -355,7 +356,7 @@ def test_half_of_the_electors_is_no_majority() -> None:
         list=first.envelope,
     )
     with pytest.raises(PeerFault, match="no majority"):
-        ballots.check_claim(pen("x"), claim)
+        succession.check_claim(pen("x"), claim)
 
 
 def test_a_vote_that_another_brings_is_a_fault() -> None:

@@ -25,8 +25,15 @@ from sgnus.messages.limits import (
     STARVING_MS,
     WAITS_MAX,
 )
-from sgnus.messages.v1.types import OnHostChanged, OnPeerListChanged, OnSubBlockProcessingStarted, VoteRequest
-from tests.core.seats import PUBLISHER, member, pen, room, roster
+from sgnus.messages.v1.types import (
+    Held,
+    OnHostChanged,
+    OnPeerListChanged,
+    OnSubBlockProcessingStarted,
+    SignedKind,
+    VoteRequest,
+)
+from tests.core.seats import PUBLISHER, held, member, pen, room, roster
 from tests.core.test_app_seats import FACTS, JOB, beat
 from tests.core.test_no_time_lost import A, B, C, announced, claim_of, seated
 from tests.core.test_publication import drained, publication
@@ -104,6 +111,22 @@ def test_who_asked_to_go_and_is_kept_goes() -> None:
     assert left_ms(node, STEP_MS, 3 * PATIENCE_MS) == pytest.approx(
         IDLE_SEAT_MS + PATIENCE_MS, abs=4 * STEP_MS
     )
+
+
+@pytest.mark.parametrize("seats", [3, 4])
+def test_a_room_in_which_all_is_done_and_that_its_host_does_not_end_is_left_if_enough_are_there(
+    seats: int,
+) -> None:
+    node = seated("a", "b", "c")
+    assert node.room is not None
+    node.handle(JobChanged(dataclasses.replace(node.jobs[JOB].facts, sub_blocks=3, microjobs=1)), 0)
+    node.room.seat = dataclasses.replace(node.room.seat, members_min=seats)
+    for number in range(node.room.seat.sub_blocks):
+        word = held(node.room.seat.instance, number)
+        node.room.book.add_held(pen("x").open(word, SignedKind.HELD, Held), word)
+    assert node.room.book.is_complete()
+    found = left_ms(node, STEP_MS, 3 * PATIENCE_MS)
+    assert found == (pytest.approx(PATIENCE_MS, abs=3 * STEP_MS) if seats == 3 else None)
 
 
 def test_what_was_leased_for_too_long_is_work_that_nobody_has() -> None:

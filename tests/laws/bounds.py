@@ -16,7 +16,7 @@ def assert_bounds(core: NodeCore) -> None:
     assert len(core.search.claims) <= limits.APP_CLAIMS_MAX
     for lobby in core.jobs.values():
         assert len(lobby.rooms) <= limits.ROOMS_PER_JOB_MAX
-        assert len(lobby.postponed) <= limits.ROOMS_PER_JOB_MAX
+        assert len(lobby.doubts.postponed) <= limits.ROOMS_PER_JOB_MAX
         assert len(lobby.finished.believed) <= limits.ROOMS_PER_JOB_MAX
         assert len(lobby.ended) <= 256
     for publication in core.publications.values():

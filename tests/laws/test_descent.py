@@ -8,14 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sgnus.core import ballot, observing
+from sgnus.core import ballot, election, observing, succession
+from sgnus.core import effects as fx
 from sgnus.core import roster as rosters
+from sgnus.core.room import Phase, Room
 from sgnus.core.room_table import handle
 from sgnus.core.roster import Roster
+from sgnus.core.succession import History
 from sgnus.messages.errors import PeerFault
-from sgnus.messages.ids import PeerId
-from sgnus.messages.limits import SUCCESSIONS_MAX
-from sgnus.messages.v1.types import MemberList, OnHostChanged, SignedKind
+from sgnus.messages.ids import InstanceId, PeerId
+from sgnus.messages.limits import SUCCESSIONS_MAX, SUSPICION_MS
+from sgnus.messages.v1.types import MemberList, OnHostChanged, OnPeerListChanged, SignedKind, Succession
 from tests.core import seats
 from tests.core.test_publication import publication
 
@@ -39,7 +42,7 @@ def elected(base: Roster, name: str, before: OnHostChanged | None, epoch: int) -
         base=base.envelope,
         votes=votes,
         list=first.envelope,
-        before=ballot.elections(base, before) or (),
+        before=History(base, before).elections() or (),
     )
 
 
@@ -59,7 +62,14 @@ def claims(count: int, gaps: tuple[int, ...] = ()) -> list[OnHostChanged]:
 def test_a_claim_that_shows_all_elections_holds_for_anybody(count: int, gaps: list[int]) -> None:
     claim = claims(count, tuple(gaps))[-1]
     assert len(claim.before) == count - 1
-    assert ballot.check_claim(seats.pen("x"), claim)[1].host == NAMES[count]
+    assert succession.check_claim(seats.pen("x"), claim).first.host == NAMES[count]
+
+
+def history_after(told: list[OnHostChanged], count: int) -> History:
+    """What somebody knows who heard so many of the claims."""
+    if not count:
+        return History(seats.roster(*NAMES))
+    return History(rosters.read(seats.pen("x"), told[count - 1].list), told[count - 1])
 
 
 @given(st.integers(2, SUCCESSIONS_MAX), st.data())
@@ -70,12 +80,20 @@ def test_it_holds_only_from_the_first_epoch_or_from_one_that_is_known(
     claim, missing = told[-1], data.draw(st.integers(1, count - 1))
     cut = replace(claim, before=claim.before[missing:])
     with pytest.raises(PeerFault, match="not elected"):
-        ballot.check_claim(seats.pen("x"), cut)
-    reached, before = told[missing - 1], told[missing - 2] if missing > 1 else None
-    assert ballot.check_claim(seats.pen("x"), cut, (reached.epoch, PeerId(reached.host)))
-    unreached = (1, PeerId(NAMES[0])) if before is None else (before.epoch, PeerId(before.host))
+        succession.check_claim(seats.pen("x"), cut)
+    found = succession.check_claim(seats.pen("x"), cut, history_after(told, missing))
+    assert found.claim == claim, "who keeps it can show all of it"
     with pytest.raises(PeerFault, match="not elected"):
-        ballot.check_claim(seats.pen("x"), cut, unreached)
+        succession.check_claim(seats.pen("x"), cut, history_after(told, missing - 1))
+
+
+@given(st.integers(1, 3), st.integers(1, SUCCESSIONS_MAX))
+def test_what_a_reader_need_not_check_it_does_not_keep(known: int, count: int) -> None:
+    told = claims(known + 1)
+    rubbish = Succession(base=replace(told[0].base, payload=b"x"), votes=())
+    padded = replace(told[-1], before=(rubbish,) * count)
+    found = succession.check_claim(seats.pen("x"), padded, history_after(told, known))
+    assert found.claim == told[-1]
 
 
 @given(st.integers(2, SUCCESSIONS_MAX), st.sampled_from(["votes", "order", "other", "author"]), st.data())
@@ -95,7 +113,7 @@ def test_whoever_alters_one_of_the_elections_is_refused(count: int, how: str, da
     else:
         before[place] = replace(before[place], base=replace(before[place].base, author="k"))
     with pytest.raises(PeerFault):
-        ballot.check_claim(seats.pen("x"), replace(claim, before=tuple(before)))
+        succession.check_claim(seats.pen("x"), replace(claim, before=tuple(before)))
 
 
 @pytest.mark.parametrize("epoch", [3, 40, 1_000])
@@ -113,16 +131,108 @@ def test_two_keys_that_never_sat_in_a_room_cannot_make_up_a_list_to_vote_on(epoc
 def test_a_room_that_had_too_many_hosts_elects_no_other() -> None:
     told = claims(SUCCESSIONS_MAX + 1)
     assert len(told[-1].before) == SUCCESSIONS_MAX
-    first = rosters.read(seats.pen("x"), told[-1].list)
-    assert ballot.elections(first, told[-1]) is None
-    assert ballot.elections(rosters.read(seats.pen("x"), told[-2].list), told[-2]) is not None
+    assert history_after(told, SUCCESSIONS_MAX + 1).elections() is None
+    assert history_after(told, SUCCESSIONS_MAX).elections() is not None
 
 
 def test_who_was_seated_in_a_later_epoch_stands_once_it_was_told_of_the_election() -> None:
     room = seats.room("d", *NAMES)
     claim = claims(1)[0]
     room.adopt(rosters.read(seats.pen("d"), claim.list), 0)
-    assert ballot.elections(room.roster, room.ballot.claim) is None
+    room.ballot.since_ms = 0
+    assert election.stand_ms(room) is None
     handle(room, PeerId("b"), claim, 10)
-    assert ballot.elections(room.roster, room.ballot.claim) == (ballot.elections(room.roster, claim))
-    assert len(ballot.elections(room.roster, claim) or ()) == 1
+    assert len(election.history_of(room).elections() or ()) == 1
+    assert election.stand_ms(room) is not None
+
+
+# ---- lists that were followed by others
+def small_then_large() -> tuple[Roster, Roster]:
+    """Two lists of host a: one of the time when m alone sat there with it, and one of eleven members."""
+    small = rosters.found(
+        seats.pen("a"), seats.JOB, 0, 7, (seats.member("a", founder="a"), seats.member("m"))
+    )
+    newcomers = tuple(seats.member(name) for name in "bcdefghij")
+    return small, rosters.successor(seats.pen("a"), small, (*small.list.members, *newcomers), (), 1)
+
+
+def taken_over(base: Roster, name: str, voters: str) -> OnHostChanged:
+    """The claim of this member on that list, by these votes."""
+    pen = seats.pen(name)
+    members = tuple(one for one in base.list.members if one.peer != base.host)
+    first = rosters.successor(pen, base, members, (), base.epoch + 1)
+    votes = tuple(ballot.cast(seats.pen(peer), base, first.epoch, pen.peer) for peer in sorted(voters))
+    claim = elected(base, name, None, first.epoch)
+    return replace(claim, votes=votes, list=first.envelope)
+
+
+def seat_at(me: str, roster: Roster, now_ms: int) -> Room:
+    """The seat of `me` in this room, all of whose members were just heard."""
+    room = seats.room(me, *roster.peers)
+    room.seat = replace(room.seat, instance=roster.instance)
+    room.adopt(roster, 0)
+    for peer in roster.peers:
+        room.pulse.note_heard(peer, now_ms)
+    room.out = []
+    return room
+
+
+@pytest.mark.parametrize("me", ["a", "b"])
+def test_who_sat_there_when_a_room_was_small_takes_it_over_from_nobody_who_hears_its_host(me: str) -> None:
+    small, large = small_then_large()
+    room = seat_at(me, large, 1_000)
+    effects = handle(room, PeerId("m"), taken_over(small, "m", "m"), 1_001)
+    assert (room.host, room.roster.digest) == ("a", large.digest)
+    assert OnPeerListChanged(list=large.envelope) in [one.message for one in sends(effects)]
+    assert not [one for one in effects if isinstance(one, fx.Blame)], (
+        "it may have been elected honestly, after a parting"
+    )
+
+
+def test_where_the_host_is_gone_an_older_list_will_do() -> None:
+    small, large = small_then_large()
+    room = seat_at("m", large, 1_000)
+    room.seat = replace(room.seat, pen=seats.pen("b"))
+    handle(room, PeerId("m"), taken_over(small, "m", "m"), 1_000 + SUSPICION_MS)
+    assert room.phase is Phase.CLOSED, "it goes on without b"
+
+
+def test_a_publisher_takes_no_such_host_while_it_hears_the_one_before() -> None:
+    small, large = small_then_large()
+    own, claim = publication(), taken_over(small, "m", "m")
+    observing.see_list(own, PeerId("a"), OnPeerListChanged(list=large.envelope))
+    own.out = []
+    observing.see_claim(own, PeerId("m"), claim, (PeerId("a"),))
+    (told,) = sends(own.out)
+    assert (told.peers, told.message) == ((PeerId("m"),), OnPeerListChanged(list=large.envelope))
+    observing.see_claim(own, PeerId("m"), claim)
+    assert own.shelf(0).instances[InstanceId(small.instance)].roster.host == "m"
+
+
+def test_votes_of_more_than_half_of_both_lists_are_enough_for_an_older_one() -> None:
+    old = seats.roster(*"abcdefghij")
+    new = rosters.successor(seats.pen("a"), old, (*old.list.members, seats.member("k")), (), 1)
+    room = seat_at("k", new, 1_000)
+    handle(room, PeerId("b"), taken_over(old, "b", "bcdef"), 1_001)
+    assert room.host == "a", "five of ten"
+    handle(room, PeerId("b"), taken_over(old, "b", "bcdefg"), 1_002)
+    assert room.phase is Phase.CLOSED, "six of ten: it goes on without k, which may join there"
+
+
+@pytest.mark.parametrize("voters", ["bcdef", "bcdefg"])
+@pytest.mark.parametrize("way", ["list", "claim"])
+def test_who_was_elected_on_an_older_list_by_too_few_yields_to_the_host_before(voters: str, way: str) -> None:
+    old = seats.roster(*"abcdefghij")
+    new = rosters.successor(seats.pen("a"), old, (*old.list.members, seats.member("k")), (), 1)
+    claim = taken_over(old, "b", voters)
+    room = seat_at("b", rosters.read(seats.pen("b"), claim.list), 1_000)
+    room.phase, room.ballot.claim = Phase.HOST, claim
+    other = taken_over(new, "k", "kcdefg")
+    shown = OnPeerListChanged(list=new.envelope) if way == "list" else other
+    handle(room, PeerId("k"), shown, 1_001)
+    has_won = way == "list" or room.roster.standing() > rosters.read(seats.pen("x"), other.list).standing()
+    assert (room.phase is Phase.HOST) is (has_won and voters == "bcdefg")
+
+
+def sends(effects: list[fx.Effect]) -> list[fx.Send]:
+    return [one for one in effects if isinstance(one, fx.Send)]

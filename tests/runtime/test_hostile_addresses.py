@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from sgnus.adapters.gossip.addresses import parse_address
-from sgnus.core.inputs import PeerSaid, Tick
+from sgnus.core import effects as fx
+from sgnus.core.inputs import Input, PeerSaid, Tick
 from sgnus.core.node import NodeCore
 from sgnus.crypto.identity import Identity
+from sgnus.messages.errors import OurFault
 from sgnus.messages.ids import NetworkId, PeerId
 from sgnus.messages.limits import INBOX_ITEMS_MAX
 from sgnus.runtime.acquaintance import Acquaintance
@@ -75,6 +79,32 @@ def test_every_address_of_a_peer_is_dialled_whatever_stands_between_them() -> No
     garbage = f"garbage/p2p/{STRANGER.peer_id}"
     # The newest is tried first, so the one that the peer named first comes last.
     assert dialled(garbage, place(1), place(2, OTHER.peer_id), place(3)) == [place(3), place(1)]
+
+
+def test_what_cannot_be_done_of_a_step_costs_that_alone() -> None:
+    done: list[fx.Effect] = []
+
+    def perform(effect: fx.Effect) -> None:
+        if isinstance(effect, fx.Subscribe):
+            raise OurFault("a message that is too long")
+        done.append(effect)
+
+    class Core:
+        def handle(self, _given: Input, _now_ms: int) -> list[fx.Effect]:
+            return [fx.Subscribe("a"), fx.Unsubscribe("b")]
+
+        def wake_ms(self, _now_ms: int) -> None:
+            return None
+
+    async def run() -> None:
+        engine = Engine(Core(), None, perform)  # type: ignore[arg-type]
+        engine.start()
+        engine.put(Tick())
+        await asyncio.wait_for(engine.stepped.wait(), 5)
+        await engine.stop()
+
+    asyncio.run(run())
+    assert done == [fx.Unsubscribe("b")]
 
 
 def test_a_full_inbox_drops_what_peers_say_and_keeps_what_is_ours() -> None:

@@ -13,6 +13,8 @@ from sgnus.core.membership import request_work
 from sgnus.core.pacing import note_news
 from sgnus.core.patience import quorum_ms
 from sgnus.core.room import Hosting, Phase, Room
+from sgnus.core.seating import close_all
+from sgnus.core.succession import History, check_claim
 from sgnus.messages.errors import PeerFault
 from sgnus.messages.ids import PeerId
 from sgnus.messages.limits import (
@@ -26,6 +28,7 @@ from sgnus.messages.limits import (
     VOTE_REQUESTS_PENDING_MAX,
 )
 from sgnus.messages.v1.types import (
+    CloseReason,
     MemberLeft,
     OnHostChanged,
     OnPeerListChanged,
@@ -105,7 +108,7 @@ def stand_ms(room: Room) -> int | None:
     """When our turn comes; at once if an app asks us to host, but once: two apps that ask would split the votes for ever. Never
     if we could not show how this room came to its host: our claim would be refused.
     """
-    if ballots.elections(room.roster, room.ballot.claim) is None:
+    if history_of(room).elections() is None:
         return None
     if room.ballot.hurry:
         return room.ballot.until_ms
@@ -162,13 +165,29 @@ def count(room: Room, sender: PeerId, given: VoteGiven, now_ms: int) -> None:
     _claim_if_elected(room, now_ms)
 
 
-def take_claim(room: Room, _sender: PeerId, claim: OnHostChanged, now_ms: int) -> None:
+def history_of(room: Room) -> History:
+    """What we know of this room's hosts."""
+    return History(room.roster, room.ballot.claim)
+
+
+def take_claim(room: Room, _sender: PeerId, said: OnHostChanged, now_ms: int) -> None:
     """A certified claim: the greater standing wins, at any distance in epochs. That of our own epoch we keep, to show it."""
-    _base, first = ballots.check_claim(room.seat.pen, claim, (room.roster.epoch, room.host))
-    if first.instance != room.seat.instance or first.standing() < room.roster.standing():
+    history, pen = history_of(room), room.seat.pen
+    claimed = check_claim(pen, said, history)
+    claim, first = claimed.claim, claimed.first
+    if first.instance != room.seat.instance:
+        return
+    if first.standing() < room.roster.standing():
+        if room.phase is Phase.HOST and (
+            history.is_outvoted(pen, first) or history.is_outvoted(pen, claimed.base)
+        ):
+            _yield(room, now_ms)
         return
     if first.standing() == room.roster.standing():
         room.ballot.claim = room.ballot.claim or claim  # We were seated after it.
+        return
+    if claimed.is_outvoted and not room.is_host_gone(SUSPICION_MS, now_ms):
+        _object(room, first.host)
         return
     if room.phase is Phase.HOST:
         room.say(claim)
@@ -187,6 +206,27 @@ def take_claim(room: Room, _sender: PeerId, claim: OnHostChanged, now_ms: int) -
     room.adopt(first, now_ms)
     room.tell(f"host is {first.host[-6:]} in epoch {first.epoch}")
     request_work(room, now_ms)
+
+
+def meet_list(room: Room, _sender: PeerId, said: OnPeerListChanged, now_ms: int) -> None:
+    """We host, and are shown a list of a host before us: newer than the one we were elected on, maybe by too few."""
+    shown = rosters.read(room.seat.pen, said.list)
+    if history_of(room).is_outvoted(room.seat.pen, shown):
+        _yield(room, now_ms)
+
+
+def _object(room: Room, claimant: PeerId) -> None:
+    """We hear our host, and its newer list has members that were not asked. Who was elected honestly yields once it knows."""
+    room.tell(f"{claimant[-6:]} was elected on an older list, by too few for ours")
+    proof = [room.ballot.claim] if room.ballot.claim is not None else []
+    for word in (*proof, OnPeerListChanged(list=room.roster.envelope)):
+        room.say(word, (claimant,))
+
+
+def _yield(room: Room, now_ms: int) -> None:
+    """The host before us lives, and has the greater part of the room."""
+    room.tell("the room goes on with the host before us")
+    close_all(room, CloseReason.MERGED, now_ms)
 
 
 def _answer_waiting(room: Room, now_ms: int) -> None:
@@ -230,7 +270,7 @@ def _claim_if_elected(room: Room, now_ms: int) -> None:
         base=base.envelope,
         votes=tuple(ballot.votes[peer] for peer in sorted(ballot.votes)),
         list=first.envelope,
-        before=ballots.elections(base, ballot.claim) or (),
+        before=history_of(room).elections() or (),
     )
     told = (*room.audience(), failed)
     room.phase = Phase.HOST

@@ -10,6 +10,7 @@ import hashlib
 from dataclasses import dataclass, field
 from typing import Final
 
+from sgnus.core.doubts import Doubts
 from sgnus.core.finished import Finished
 from sgnus.core.inputs import JobFacts, RoomHeard
 from sgnus.core.pacing import stale_ms
@@ -69,9 +70,8 @@ class Lobby:
     entered_ms: int | None = None
     rooms: dict[InstanceId, KnownRoom] = field(default_factory=dict)
     ended: list[tuple[InstanceId, PeerId]] = field(default_factory=list)
-    postponed: dict[PeerId, int] = field(default_factory=dict)
     shunned: dict[PeerId, int] = field(default_factory=dict)
-    yielded: dict[PeerId, int] = field(default_factory=dict)
+    doubts: Doubts = field(default_factory=Doubts)
     finished: Finished = field(default_factory=Finished)
 
     def hear(self, heard: RoomHeard, now_ms: int) -> None:
@@ -108,13 +108,14 @@ class Lobby:
         """Turns begin anew with a new room, but not with each of a host that opens one after the other: it would keep all
         others from founding.
         """
-        if now_ms < self.postponed.get(host, now_ms):
+        postponed = self.doubts.postponed
+        if now_ms < postponed.get(host, now_ms):
             return
         self.turn_from_ms = max(self.turn_from_ms, now_ms)
-        self.postponed.pop(host, None)
-        self.postponed[host] = now_ms + ANNOUNCE_MS_MAX
-        if len(self.postponed) > ROOMS_PER_JOB_MAX:
-            del self.postponed[next(iter(self.postponed))]
+        postponed.pop(host, None)
+        postponed[host] = now_ms + ANNOUNCE_MS_MAX
+        if len(postponed) > ROOMS_PER_JOB_MAX:
+            del postponed[next(iter(postponed))]
 
     def _end(self, instance: InstanceId, heard: RoomHeard, now_ms: int) -> None:
         """The host says that its room ended: nobody else can."""
@@ -221,7 +222,9 @@ class Lobby:
         self.finished.own[microjob] = None
 
     def living(self, now_ms: int) -> list[KnownRoom]:
-        """Rooms that were heard of lately, of microjobs that are still open, and whose hosts were not convicted."""
+        """Rooms that were heard of lately, of microjobs that are still open, in which something is done, and whose hosts were not
+        convicted.
+        """
         fresh_ms = now_ms - stale_ms(self.crowd)
         return [
             known
@@ -230,7 +233,14 @@ class Lobby:
             and self.is_open(known.announcement.microjob)
             and self.shunned.get(known.host, now_ms) <= now_ms
             and known.host not in self.facts.banned
+            and not self.is_stalled(known.host, known.announcement.microjob, now_ms)
         ]
+
+    def is_stalled(self, host: PeerId, microjob: int, now_ms: int) -> bool:
+        """Nothing has been done for long in this host's room of this microjob, by its own word. Apps take any time."""
+        if self.facts.processor.startswith("app:"):
+            return False
+        return self.doubts.is_stalled(host, microjob, self.facts.deadline_ms, now_ms)
 
 
 def forget(lobby: Lobby, instance: InstanceId) -> None:

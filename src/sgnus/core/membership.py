@@ -55,9 +55,6 @@ def take_list(room: Room, _sender: PeerId, said: OnPeerListChanged, now_ms: int)
         room.close("removed from the list" if room.work.going_ms is None else "left")
         return
     room.adopt(following, now_ms)
-    if room.phase is Phase.STANDING:
-        room.phase = Phase.MEMBER  # Our votes stand on the list before; the next request names this one.
-        room.ballot.votes = {}
 
 
 # ---- work

@@ -100,7 +100,9 @@ def _said(node: NodeCore, given: ins.PeerSaid, now_ms: int) -> None:
     if isinstance(message, OnPeerListChanged | VoteRequest):
         seeking.take_list(node, message, now_ms)
     job = _publication_of(node, message)
-    if job is not None and type(message) in _OBSERVED:
+    if job is not None and isinstance(message, OnHostChanged):
+        node.to_publication(job, observing.see_claim, given.peer, message, node.links.connected)
+    elif job is not None and type(message) in _OBSERVED:
         node.to_publication(job, _OBSERVED[type(message)], given.peer, message)
     if isinstance(message, OnPeerListChanged) and message.moves_from:
         moving.follow(node, given.peer, message, now_ms)
@@ -157,7 +159,11 @@ def _heard(node: NodeCore, given: ins.RoomHeard, now_ms: int) -> None:
     if lobby is None or given.host in lobby.facts.banned:
         return
     lobby.hear(given, now_ms)
-    if node.search.starving.get(given.host, now_ms) > now_ms:
+    if said.sequence:
+        is_excused = said.waiting and not seeking.is_near(node, lobby)
+        lobby.doubts.hear(given.host, said, now_ms, is_excused=is_excused)
+    is_stalled = lobby.is_stalled(given.host, said.microjob, now_ms)
+    if is_stalled or node.search.starving.get(given.host, now_ms) > now_ms:
         return  # It shall not end our room: whoever sits in its own has nothing to do.
     room = node.room
     if room is not None and room.seat.job == said.job and room.phase is Phase.HOST:
@@ -166,12 +172,12 @@ def _heard(node: NodeCore, given: ins.RoomHeard, now_ms: int) -> None:
         return
     is_host = room.phase is Phase.HOST
     may_end_ours = said.instance in (room.seat.instance, room.hosting.preferred) or said.closing
-    if is_host and not may_end_ours and lobby.yielded.get(given.host, now_ms) > now_ms:
+    if is_host and not may_end_ours and lobby.doubts.yielded.get(given.host, now_ms) > now_ms:
         return  # Our room ended for one of its rooms a moment ago; it must not end one after the other by words alone.
     node.to_room(given.host, given, now_ms)
     if is_host and room.phase is Phase.CLOSED:
-        lobby.yielded = {peer: until for peer, until in lobby.yielded.items() if until > now_ms}
-        lobby.yielded[given.host] = now_ms + YIELDED_MS
+        lobby.doubts.yielded = {peer: until for peer, until in lobby.doubts.yielded.items() if until > now_ms}
+        lobby.doubts.yielded[given.host] = now_ms + YIELDED_MS
 
 
 def _seat_asked(node: NodeCore, given: ins.SeatAsked, now_ms: int) -> None:
@@ -270,7 +276,6 @@ def _concerns(node: NodeCore, message: object, room: Room) -> bool:
 
 _OBSERVED: Final[dict[type, Callable[..., None]]] = {
     OnPeerListChanged: observing.see_list,
-    OnHostChanged: observing.see_claim,
     OnSubBlockProcessingStarted: observing.see_started,
     OnProcessed: observing.see_processed,
     SubBlockAbandoned: observing.see_abandoned,

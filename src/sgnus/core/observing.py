@@ -6,12 +6,13 @@ Keeps the newest list of each instance (a member of it may read inputs and write
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection
 
 from sgnus.core import effects as fx
 from sgnus.core import roster as rosters
-from sgnus.core.ballot import check_claim
 from sgnus.core.publication import Observed, Publication, Shelf
 from sgnus.core.roster import Roster
+from sgnus.core.succession import History, check_claim, term_of
 from sgnus.messages.errors import PeerFault
 from sgnus.messages.ids import InstanceId, PeerId
 from sgnus.messages.limits import INSTANCES_PER_MICROJOB_MAX
@@ -30,17 +31,23 @@ from sgnus.messages.v1.types import (
 
 def see_list(own: Publication, sender: PeerId, said: OnPeerListChanged) -> None:
     """A room's list: its host gets our view, its members may read and write."""
-    _observe(own, rosters.read(own.pen, said.list), sender, is_certified=False)
+    _observe(own, rosters.read(own.pen, said.list), sender)
 
 
-def see_claim(own: Publication, sender: PeerId, claim: OnHostChanged) -> None:
-    """Another host, certified by votes; it shows them again and again."""
-    where = own.find(InstanceId(claim.instance))
-    known = None if where is None else (where[1].roster.epoch, where[1].roster.host)
-    if known == (claim.epoch, claim.host):
+def see_claim(
+    own: Publication, sender: PeerId, said: OnHostChanged, connected: Collection[PeerId] = ()
+) -> None:
+    """Another host, certified by votes; it shows them again and again. `connected` are the peers that we have a stream with."""
+    where = own.find(InstanceId(said.instance))
+    known = where[1] if where is not None else None
+    if known is not None and term_of(known.roster) == (said.epoch, said.host):
         return
-    _base, first = check_claim(own.pen, claim, known)
-    _observe(own, first, sender, is_certified=True)
+    claimed = check_claim(own.pen, said, None if known is None else History(known.roster, known.claim))
+    if known is not None and claimed.is_outvoted and known.roster.host in (own.pen.peer, *connected):
+        told = OnPeerListChanged(list=known.roster.envelope)
+        own.out.append(fx.Send((claimed.first.host,), told))
+        return
+    _observe(own, claimed.first, sender, claimed.claim)
 
 
 def see_started(own: Publication, sender: PeerId, said: OnSubBlockProcessingStarted) -> None:
@@ -76,7 +83,8 @@ def see_abandoned(own: Publication, sender: PeerId, said: SubBlockAbandoned) -> 
     own.out.append(fx.RunHere(own.facts.job, microjob, number))
 
 
-def _observe(own: Publication, roster: Roster, sender: PeerId, *, is_certified: bool) -> None:
+def _observe(own: Publication, roster: Roster, sender: PeerId, claim: OnHostChanged | None = None) -> None:
+    """A list, or the first one of a claim that holds."""
     if roster.list.job != own.facts.job:
         raise PeerFault("a list for another job")
     if roster.instance in own.court.ended:
@@ -87,18 +95,18 @@ def _observe(own: Publication, roster: Roster, sender: PeerId, *, is_certified: 
     shelf = own.shelf(roster.list.microjob)
     known = shelf.instances.get(roster.instance)
     here = (known.roster.epoch, known.roster.host) if known is not None else (1, PeerId(roster.list.founder))
-    if not is_certified and (roster.epoch, roster.host) != here:
+    if claim is None and (roster.epoch, roster.host) != here:
         return  # Only votes make another host, or another epoch; whoever has them says so as well.
     if known is None:
         if len(shelf.instances) >= INSTANCES_PER_MICROJOB_MAX:
             del shelf.instances[_least_missed(shelf)]
-        known = shelf.instances[roster.instance] = Observed(roster, {})
+        known = shelf.instances[roster.instance] = Observed(roster, {}, claim)
         _note_change(own, roster, is_new=True)
     elif (roster.standing(), roster.sequence) > (known.roster.standing(), known.roster.sequence):
         own.takeovers += roster.host != known.roster.host
         own.removals += sum(peer not in roster.peers for peer in known.roster.peers)
         is_new = roster.epoch != known.roster.epoch
-        known.roster = roster
+        known.roster, known.claim = roster, claim or known.claim
         _note_change(own, roster, is_new=is_new)
     known.seat(roster.peers)
     if sender == known.roster.host:

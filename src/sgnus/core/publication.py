@@ -24,6 +24,7 @@ from sgnus.messages.v1.types import (
     EntryKind,
     Held,
     HeldNotice,
+    OnHostChanged,
     Opening,
     ProcessedRecord,
     PublisherView,
@@ -36,10 +37,11 @@ from sgnus.wire.codec import encode
 
 @dataclass(slots=True)
 class Observed:
-    """An instance as the publisher sees it: its newest list, and everybody who ever had a seat."""
+    """An instance as the publisher sees it: its newest list, everybody who ever had a seat, and the claim that made its host."""
 
     roster: Roster
     seated: dict[PeerId, None]
+    claim: OnHostChanged | None = None
     learned: Roster | None = None
     """The list whose addresses we have learned: a publisher of a hundred rooms must not read all lists at each step."""
 

@@ -185,6 +185,9 @@ class Room:
         changed = roster.host != self.roster.host or roster.epoch != self.roster.epoch
         before = self.roster.list.members
         self.roster = roster
+        if self.phase is Phase.STANDING:
+            self.phase = Phase.MEMBER  # Our votes stand on the list before; the next request names this one.
+            self.ballot.votes = {}
         left = [x.peer for x in roster.list.removals if x.reason is RemovalReason.LEFT]
         for member in before:
             if roster.member(PeerId(member.peer)) is None:

@@ -57,6 +57,8 @@ def _connected(room: Room, peer: PeerId, _said: PeerConnected, now_ms: int) -> N
         if room.phase is HOST:
             leasing.show_list(room)
             leasing.pause_or_resume(room, now_ms)
+    elif room.phase is HOST and room.roster.member(peer) is not None and room.ballot.claim is not None:
+        room.say(room.ballot.claim, (peer,))  # What we said when we seated it may be lost.
     if peer == room.host:
         membership.request_work(room, now_ms)
 
@@ -116,6 +118,7 @@ _MEMBER: Final[dict[type, Handler]] = {
 }
 
 _HOST: Final[dict[type, Handler]] = {
+    OnPeerListChanged: election.meet_list,
     SeatAsked: seating.ask_seat,
     LeaseRequest: leasing.take_request,
     LeaseReturned: leasing.take_back,
@@ -142,7 +145,6 @@ IGNORED: Final[dict[tuple[Phase, type], str]] = {
     (MEMBER, VoteGiven): "the election that it answers is over",
     (HOST, VoteGiven): "the election that it answers is won",
     (HOST, VoteRequest): "the host hears itself, so it gives no vote",
-    (HOST, OnPeerListChanged): "the host's list is the newest of its epoch; another epoch comes with a claim",
     (HOST, OnSubBlockProcessingStarted): "only the host leases, and it told itself",
     **{(CLOSED, kind): "the seat is gone" for kind in (*_EVERYWHERE, *_MEMBER, *_HOST, VoteGiven)},
 }

@@ -13,7 +13,7 @@ from typing import Final
 from sgnus.core.pen import Pen
 from sgnus.messages.errors import PeerFault
 from sgnus.messages.ids import BlockId, InstanceId, PeerId
-from sgnus.messages.limits import EPOCH_MAX, ROOM_MEMBERS_MAX, SEQUENCE_MAX
+from sgnus.messages.limits import EPOCH_MAX, JOIN_BYTES_MAX, ROOM_MEMBERS_MAX, SEQUENCE_MAX
 from sgnus.messages.v1.types import (
     JoinRequest,
     Member,
@@ -143,6 +143,7 @@ def read(pen: Pen, envelope: SignedEnvelope) -> Roster:
 
 def _check_join(pen: Pen, listing: MemberList, member: Member) -> None:
     """Nobody is seated by a host's word alone: each member but the founder signed a request for this job."""
+    check_size(member.join or member.address)
     if member.join is None:
         if member.peer != listing.founder:
             raise PeerFault("the list seats a member that never asked")
@@ -150,6 +151,14 @@ def _check_join(pen: Pen, listing: MemberList, member: Member) -> None:
     request = pen.open(member.join, SignedKind.JOIN, JoinRequest)
     if member.join.author != member.peer or request.job != listing.job:
         raise PeerFault("the list seats a member by a request of another peer or for another job")
+    if member.address != request.address:
+        raise PeerFault("the list gives a member another address than it asked with")
+
+
+def check_size(envelope: SignedEnvelope) -> None:
+    """A request for a seat, or an address, is not too long: every list has it, and every claim to host several lists."""
+    if len(envelope.payload) + len(envelope.signature) + len(envelope.author) > JOIN_BYTES_MAX:
+        raise PeerFault("a request for a seat is too long")
 
 
 def _signed(pen: Pen, listing: MemberList) -> Roster:

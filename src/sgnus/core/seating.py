@@ -44,6 +44,7 @@ from sgnus.messages.v1.types import (
 def ask_seat(room: Room, sender: PeerId, asked: SeatAsked, now_ms: int) -> None:
     """A peer asks for a seat: refuse at once, answer again, or seat it with the next list."""
     request = asked.request
+    rosters.check_size(asked.envelope)
     if request.instance != room.seat.instance or request.epoch != room.roster.epoch:
         _answer(room, sender, request, JoinReason.STALE)
     elif room.roster.member(sender) is not None:
@@ -75,6 +76,8 @@ def seat_pending(room: Room, now_ms: int) -> None:
     members = tuple(_member(waiting[peer]) for peer in seated)
     if members:
         change_list(room, room.roster.list.members + members, (), now_ms)
+        for member in members:  # The publisher is watched always, and may have been removed a moment ago.
+            room.pulse.note_heard(PeerId(member.peer), now_ms)
     for peer, asked in waiting.items():
         reason = JoinReason.ACCEPTED if room.roster.member(peer) else JoinReason.FULL
         _answer(room, peer, asked.request, reason)

@@ -101,7 +101,7 @@ def _is_stranded(node: NodeCore, room: Room, now_ms: int) -> bool:
     others = [
         lobby
         for lobby in _wanted(node, now_ms)
-        if lobby.facts.publisher != room.seat.publisher and _is_near(node, lobby)
+        if lobby.facts.publisher != room.seat.publisher and is_near(node, lobby)
     ]
     return any(lobby.joinable(now_ms, with_work=True) or lobby.without_room(now_ms) for lobby in others)
 
@@ -203,11 +203,11 @@ def _wanted(node: NodeCore, now_ms: int) -> list[Lobby]:
     ]
     return sorted(
         lobbies,
-        key=lambda x: (not _is_near(node, x), -x.facts.priority, x.facts.created_ms, x.facts.job),
+        key=lambda x: (not is_near(node, x), -x.facts.priority, x.facts.created_ms, x.facts.job),
     )
 
 
-def _is_near(node: NodeCore, lobby: Lobby) -> bool:
+def is_near(node: NodeCore, lobby: Lobby) -> bool:
     """Whether the publisher of a job is in touch with us."""
     publisher = lobby.facts.publisher
     return publisher == node.pen.peer or publisher in node.neighbours or publisher in node.links.connected
@@ -295,8 +295,8 @@ def take_list(node: NodeCore, said: OnPeerListChanged | VoteRequest, now_ms: int
     lobby = node.jobs.get(pending.job)
     if roster.instance != pending.instance or node.pen.peer not in roster.peers or lobby is None:
         return
-    if roster.epoch < pending.epoch:
-        return  # Of an epoch that is over, from before we left.
+    if roster.epoch < pending.epoch or roster.host != pending.host:
+        return  # Of an epoch that is over, from before we left; or of somebody whom we did not ask.
     node.search.pending = None
     moving.sit(node, lobby, roster, now_ms, by_app=node.app is not None)
     answer_app(node, RoomJoinStatus.OK, "")

@@ -39,6 +39,7 @@ class Removals:
 def shun(search: Search, lobby: Lobby, host: PeerId, now_ms: int) -> None:
     """None of this host's rooms counts for us for a while, so that others are founded, and ends none of ours."""
     starving, until_ms = search.starving, now_ms + STARVING_MS
+    starving.pop(host, None)
     lobby.shunned[host] = starving[host] = until_ms
     if len(starving) > WAITS_MAX:
         del starving[next(iter(starving))]
@@ -75,17 +76,20 @@ def is_starved(waits: dict[PeerId, Wait], room: Room, now_ms: int) -> bool:
 
 
 def _longest_ms(room: Room) -> int:
-    """Whoever asks to go is let go at once. Work may be had by somebody without our knowing it for as long as a lease lasts: the
-    word of it was lost, its deadline was put off while the publisher was away, or the publisher runs it itself.
+    """Whoever asks to go is let go at once, and a room in which all is done ends at once.
+
+    Work may be had by somebody without our knowing it for as long as a lease lasts: the word of it was lost, its deadline
+    was put off while the publisher was away, or the publisher runs it itself.
     """
     deadline_ms = room.seat.deadline_ms
-    leases_ms = 0 if room.work.going_ms is not None else LEASE_DEADLINES_MAX * deadline_ms
+    is_over = room.work.going_ms is not None or room.book.is_complete()
+    leases_ms = 0 if is_over else LEASE_DEADLINES_MAX * deadline_ms
     return leases_ms + patience_ms(deadline_ms)
 
 
 def _wants(room: Room, now_ms: int) -> bool:
     """We could work, and there is work that nobody has, or has had for too long, as far as we are told, and that we did not do or
-    give back ourselves; or we asked to go, and are kept.
+    give back ourselves; or we asked to go, and are kept; or all is done, and the host neither ends the room nor moves on.
     """
     if room.phase is not Phase.MEMBER or room.seat.by_app or not room.seat.workers:
         return False
@@ -93,6 +97,8 @@ def _wants(room: Room, now_ms: int) -> bool:
         return False
     if room.work.going_ms is not None:
         return True
+    if room.book.is_complete():
+        return len(room.roster.peers) >= room.seat.members_min
     board, book, me = room.board, room.book, room.seat.me
     had = {
         lease.sub_block: None for lease in board.leases if lease.deadline_ms > now_ms or lease.member == me

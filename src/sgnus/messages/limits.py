@@ -113,7 +113,7 @@ TAKEOVER_GRACE_MS: Final = 300
 VOTE_MS_MAX: Final = 1_500
 EPOCHS_AHEAD_MAX: Final = 64
 # Elections before the one of a claim, as in api/sgnus.yaml
-SUCCESSIONS_MAX: Final = 8
+SUCCESSIONS_MAX: Final = 6
 EPOCH_MAX: Final = 2**31
 SEQUENCE_MAX: Final = 2**62
 DURATION_MS_MAX: Final = 2**32 - 1
@@ -154,6 +154,7 @@ LOTS_MAX: Final = 10
 ROOM_ENTRY_LIFE_MS: Final = 120_000
 IDLE_SEAT_MS: Final = 1_000
 REMOVALS_MAX: Final = 3
+RESTARTS_MAX: Final = 3
 WAITS_MAX: Final = 64
 STARVING_MS: Final = 60_000
 STRANDED_MS: Final = 1_500
@@ -175,6 +176,8 @@ CHANNELS_MAX: Final = 4
 # Peer gRPC (docs/protocol/peer.md)
 PROTOCOL_VERSION: Final = 1
 ADDRESS_BYTES_MAX: Final = 4 * 1024
+# A signed request for a seat, with an address in it: eight lists of eleven members stay below a message between peers
+JOIN_BYTES_MAX: Final = 6 * 1024
 ADDRESS_LIFE_MS_MAX: Final = 24 * 3600 * 1000
 ADDRESS_ENDPOINTS_MAX: Final = 8
 VERIFIED_MAX: Final = 4_096

@@ -122,8 +122,15 @@ class Engine:
             await self._commit(durable)
         for effect in effects:
             if not isinstance(effect, fx.Persist):
-                self._perform(effect)
+                self._try(effect)
         self._set_timer()
+
+    def _try(self, effect: fx.Effect) -> None:
+        """A bug in what performs an effect costs that one alone: others of this step are for other rooms and jobs."""
+        try:
+            self._perform(effect)
+        except Exception:
+            LOG.exception("a %s of the core failed", type(effect).__name__)
 
     def _handle(self, given: Input) -> list[fx.Effect]:
         """A bug in the core ends our seat in the room, not the node; the log keeps the story."""

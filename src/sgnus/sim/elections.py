@@ -16,29 +16,41 @@ Term = tuple[str, int, str]
 @dataclass(slots=True)
 class Elections:
     """What was signed of lists and votes by any peer of the network, and which terms that makes. Keys that were made up sign
-    nothing here. `seen` is which instances each peer follows: who is new to a room has its host's word alone.
+    nothing here. `seen` is which instances each peer follows: who is new to a room has its host's word alone. Where nothing
+    ever fails (`is_fair`), an honest host's room gets no other by hostile votes alone, unless they are more than half of those
+    that sit there.
     """
 
+    is_fair: bool = False
+
     lists: dict[bytes, tuple[Term, tuple[str, ...]]] = field(default_factory=dict)
-    votes: dict[tuple[bytes, int, str], dict[str, None]] = field(default_factory=dict)
+    votes: dict[tuple[bytes, int, str], dict[str, bool]] = field(default_factory=dict)
+    newest: dict[Term, tuple[str, ...]] = field(default_factory=dict)
     terms: dict[Term, None] = field(default_factory=dict)
     seen: dict[tuple[PeerId, str], None] = field(default_factory=dict)
 
-    def signed(self, envelope: SignedEnvelope, message: object) -> None:
+    def signed(self, envelope: SignedEnvelope, message: object, *, is_honest: bool) -> None:
         """Somebody signed a list, or a vote on one."""
         if isinstance(message, MemberList):
             seats = tuple(member.peer for member in message.members if member.peer != envelope.author)
-            self.lists[digest_of(envelope)] = ((message.instance, message.epoch, envelope.author), seats)
+            term = (message.instance, message.epoch, envelope.author)
+            self.lists[digest_of(envelope)] = (term, seats)
+            if is_honest:
+                self.newest[term] = seats
         elif isinstance(message, Vote):
-            self._count(message, envelope.author)
+            self._count(message, envelope.author, is_honest=is_honest)
 
-    def _count(self, vote: Vote, voter: str) -> None:
+    def _count(self, vote: Vote, voter: str, *, is_honest: bool) -> None:
         term, seats = self.lists.get(vote.list, (None, ()))
         voters = self.votes.setdefault((vote.list, vote.epoch, vote.candidate), {})
         if voter in seats and vote.candidate in seats:
-            voters[voter] = None
-        if term is not None and 2 * len(voters) > len(seats) and (term[1] == 1 or term in self.terms):
-            self.terms[vote.instance, vote.epoch, vote.candidate] = None
+            voters[voter] = is_honest
+        if term is None or 2 * len(voters) <= len(seats) or (term[1] != 1 and term not in self.terms):
+            return
+        both = dict.fromkeys((*seats, *self.newest.get(term, ())))
+        if self.is_fair and not any(voters.values()) and 2 * len(voters) <= len(both):
+            return
+        self.terms[vote.instance, vote.epoch, vote.candidate] = None
 
     def unelected(self, peer: PeerId, effect: fx.HostChanged | fx.RoomLeft) -> str:
         """`peer` takes somebody for a host, or leaves a room. What is wrong with that, in words."""

@@ -15,10 +15,16 @@ from sgnus.messages.ids import PeerId
 from sgnus.messages.v1.types import (
     CancelBody,
     EntryKind,
+    GossipMessage,
+    Held,
+    HeldNotice,
     OnPeerListChanged,
     OnSubBlockProcessingStarted,
+    PublisherView,
+    Records,
     Removal,
     RemovalReason,
+    RoomAnnouncement,
     SignedEnvelope,
     SignedKind,
     TakenBody,
@@ -85,8 +91,7 @@ class EvictingHost(Vice):
     """It founds before anybody else, removes everybody as soon as they sit, does all by itself, and lets nobody verify it."""
 
     def adds(self, view: View, given: ins.Input) -> Iterable[Deed]:
-        for lobby in view.core.jobs.values():
-            lobby.turn_from_ms = lobby.entered_ms = 0
+        _found_first(view)
         room = view.hosted
         others = () if room is None else other_than(view, room.roster.peers)
         if room is None or not others:
@@ -99,6 +104,49 @@ class EvictingHost(Vice):
         change_list(room, mine, removals, view.now_ms)
         deeds, room.out = list(room.out), []
         return deeds
+
+
+class DeafHost(Vice):
+    """It founds before anybody else, and never hears that its first sub-block is held: its room ends for none of its members."""
+
+    def adds(self, view: View, given: ins.Input) -> Iterable[Deed]:
+        _found_first(view)
+        return ()
+
+    def hears(self, view: View, given: ins.Input) -> ins.Input | None:
+        if view.hosted is None:
+            return given
+        if isinstance(given, ins.DeliveryEnded) and given.sub_block == 0:
+            return replace(given, held=None)
+        if isinstance(given, ins.PeerSaid) and isinstance(
+            given.message, HeldNotice | Records | PublisherView
+        ):
+            held = tuple(word for word in given.message.held if _sub_block_of(view, word))
+            return replace(given, message=replace(given.message, held=held))
+        return given
+
+
+class LockedHost(Vice):
+    """It founds before anybody else, does nothing, and says that all seats are taken."""
+
+    def adds(self, view: View, given: ins.Input) -> Iterable[Deed]:
+        _found_first(view)
+        return ()
+
+    def hears(self, view: View, given: ins.Input) -> ins.Input | None:
+        return None if isinstance(given, ins.SeatAsked) else given
+
+    def does(self, view: View, effect: fx.Effect) -> Iterable[Deed]:
+        if isinstance(effect, fx.Process):
+            return ()
+        if not isinstance(effect, fx.Gossip):
+            return [effect]
+        word = effect.message.body
+        if not isinstance(word, SignedEnvelope) or word.kind is not SignedKind.ANNOUNCEMENT:
+            return [effect]
+        said = view.core.pen.open(word, SignedKind.ANNOUNCEMENT, RoomAnnouncement)
+        locked = view.core.pen.sign(SignedKind.ANNOUNCEMENT, replace(said, seats=0, members=11))
+        return [fx.Gossip(effect.topic, GossipMessage(body=locked))]
 
 
 class TwoListedHost(Vice):
@@ -135,6 +183,15 @@ class SybilHost(Vice):
         return deeds
 
 
+def _found_first(view: View) -> None:
+    for lobby in view.core.jobs.values():
+        lobby.turn_from_ms = lobby.entered_ms = 0
+
+
+def _sub_block_of(view: View, word: SignedEnvelope) -> int:
+    return view.core.pen.open(word, SignedKind.HELD, Held).sub_block
+
+
 class Poisoner(Vice):
     """It writes to the job database what it may not: ends of others' jobs, rooms by the dozen, and bytes that are no entry."""
 
@@ -169,9 +226,11 @@ def corrupt(
 VICES: Final[Mapping[str, Callable[[], Vice]]] = {
     "accuser": Accuser,
     "copycat": Copycat,
+    "deaf-host": DeafHost,
     "evicting-host": EvictingHost,
     "flooder": Flooder,
     "forger": Forger,
+    "locked-host": LockedHost,
     "poisoner": Poisoner,
     "prattler": Prattler,
     "removing-host": RemovingHost,

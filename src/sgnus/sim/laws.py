@@ -95,9 +95,12 @@ class Laws:
     wrong: int = 0
     """Sub-blocks that receipts verify although they are false: what the policy let slip."""
 
+    def __post_init__(self) -> None:
+        self.words.elections.is_fair = not self.setting.faults
+
     def signed(self, peer: PeerId, envelope: SignedEnvelope, message: object) -> None:
         """Somebody signed something."""
-        self.words.elections.signed(envelope, message)
+        self.words.elections.signed(envelope, message, is_honest=not self.honesty.is_hostile(peer))
         if isinstance(message, MemberList) and not self.honesty.is_hostile(peer):
             peers = [member.peer for member in message.members]
             if len(peers) > ROOM_MEMBERS_MAX or len(set(peers)) != len(peers):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Final
 
@@ -12,6 +13,7 @@ from sgnus.core import inputs as ins
 from sgnus.core import roster as rosters
 from sgnus.core.pen import Pen
 from sgnus.core.room import Room
+from sgnus.messages.errors import PeerFault
 from sgnus.messages.fields import Message
 from sgnus.messages.ids import InstanceId, PeerId
 from sgnus.messages.topics import lobby_topic, room_topic
@@ -109,8 +111,8 @@ class Forger(Vice):
 
 
 class Usurper(Vice):
-    """It claims to host, by votes that it made up, by its own, or by those on a list that a second key of its own made up; and it
-    asks for votes when nothing is wrong.
+    """It claims to host, by votes that it made up, by its own, by those on a list that a second key of its own made up, or on one
+    from when the room was small; and it asks for votes when nothing is wrong.
     """
 
     def adds(self, view: View, given: ins.Input) -> Iterable[Deed]:
@@ -119,6 +121,9 @@ class Usurper(Vice):
             return ()
         if view.rolls(200):
             return [fx.Send(view.hearers, self._by_a_list_of_its_own(view, room))]
+        old = self._by_an_old_list(view, room) if view.rolls(300) else None
+        if old is not None:
+            return [fx.Send(view.hearers, old)]
         epoch = room.roster.epoch + view.dice.choice((0, 1, 1, 2, 1_000))
         claimed = view.core.pen.sign(
             SignedKind.LIST,
@@ -142,6 +147,27 @@ class Usurper(Vice):
         )
         wish = VoteRequest(instance=room.seat.instance, epoch=epoch, base=room.roster.envelope)
         return [fx.Send(view.hearers, claim), fx.Send(view.hearers, wish)]
+
+    @staticmethod
+    def _by_an_old_list(view: View, room: Room) -> OnHostChanged | None:
+        """Its own vote is more than half of those on a list from when it sat there with the host alone."""
+        own = view.core.pen
+        here = [one for one in _lists_of(view, room) if view.me in one.peers]
+        base = min(here, key=lambda one: one.sequence, default=None)
+        if base is None or not ballot.has_quorum(base, 1):
+            return None
+        epoch = base.epoch + 1
+        seats = tuple(one for one in base.list.members if one.peer == view.me)
+        return OnHostChanged(
+            job=room.seat.job,
+            microjob=room.seat.microjob,
+            instance=base.instance,
+            epoch=epoch,
+            host=view.me,
+            base=base.envelope,
+            votes=(ballot.cast(own, base, epoch, view.me),),
+            list=rosters.successor(own, base, seats, (), epoch).envelope,
+        )
 
     @staticmethod
     def _by_a_list_of_its_own(view: View, room: Room) -> OnHostChanged:
@@ -235,6 +261,16 @@ class Prattler(Vice):
         babbler = Babbler(view.dice, words, [*view.friends], list(view.overheard), plausible)
         said = babbler.message(view.dice.choice(SAID))
         return [fx.Send(view.hearers, said)] if view.hearers else ()
+
+
+def _lists_of(view: View, room: Room) -> list[rosters.Roster]:
+    """All lists that the host of this room ever signed in it."""
+    found: list[rosters.Roster] = []
+    for word in view.overheard:
+        if word.kind is SignedKind.LIST and word.author == room.host:
+            with suppress(PeerFault):
+                found.append(rosters.read(view.core.pen, word))
+    return [one for one in found if one.instance == room.seat.instance]
 
 
 def _carrying(view: View, word: SignedEnvelope) -> Message:

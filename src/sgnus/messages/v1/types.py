@@ -836,7 +836,7 @@ class OnHostChanged(Message):
             items_max=11,
         ),
         Field(name="list", number=8, kind=Kind.MESSAGE, type=SignedEnvelope, required=True),
-        Field(name="before", number=9, kind=Kind.MESSAGE, type=Succession, repeated=True, items_max=8),
+        Field(name="before", number=9, kind=Kind.MESSAGE, type=Succession, repeated=True, items_max=6),
     )
 
 

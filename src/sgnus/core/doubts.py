@@ -1,0 +1,60 @@
+"""What a node holds against the hosts of a job's rooms, by what they announce: rooms in which nothing is ever done.
+
+Decides nothing about those who sit there; only whether a microjob counts as worked on, so that somebody else founds its room.
+docs/protocol/room.md.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from sgnus.core.patience import patience_ms
+from sgnus.messages.ids import PeerId
+from sgnus.messages.limits import LEASE_DEADLINES_MAX, RESTARTS_MAX, ROOM_STALE_MS, ROOMS_PER_JOB_MAX
+from sgnus.messages.v1.types import RoomAnnouncement
+
+
+@dataclass(slots=True)
+class Progress:
+    """The most that a host said to be delivered of a microjob, since when, and when it last said so. `restarts`: how often it
+    began anew with less, in another instance.
+    """
+
+    instance: str
+    delivered: int
+    since_ms: int
+    heard_ms: int
+    restarts: int = 0
+
+
+@dataclass(slots=True)
+class Doubts:
+    """Of one job. `postponed`: hosts whose rooms put off our turn to found, and until when no other of theirs does; `yielded`:
+    hosts for whose rooms ours ended, and until when no other of theirs ends one; `progress` by host and microjob.
+    """
+
+    postponed: dict[PeerId, int] = field(default_factory=dict)
+    yielded: dict[PeerId, int] = field(default_factory=dict)
+    progress: dict[tuple[PeerId, int], Progress] = field(default_factory=dict)
+
+    def hear(self, host: PeerId, said: RoomAnnouncement, now_ms: int, *, is_excused: bool) -> None:
+        """What a host says of its room. Excused is who waits for a publisher that we do not see either."""
+        place = (host, said.microjob)
+        known = self.progress.pop(place, None)
+        if known is None or is_excused or now_ms - known.heard_ms > ROOM_STALE_MS:
+            known = Progress(said.instance, said.delivered, now_ms, now_ms)
+        is_new = said.instance != known.instance
+        is_restart = is_new and said.delivered < known.delivered and known.restarts < RESTARTS_MAX
+        if said.delivered > known.delivered or is_restart:
+            known.delivered, known.since_ms = said.delivered, now_ms
+            known.restarts += is_restart
+        known.instance, known.heard_ms = said.instance, now_ms
+        self.progress[place] = known
+        if len(self.progress) > ROOMS_PER_JOB_MAX:
+            del self.progress[next(iter(self.progress))]
+
+    def is_stalled(self, host: PeerId, microjob: int, deadline_ms: int, now_ms: int) -> bool:
+        """Its room has delivered nothing for longer than its leases and what is waited for may last."""
+        known = self.progress.get((host, microjob))
+        longest_ms = LEASE_DEADLINES_MAX * deadline_ms + patience_ms(deadline_ms)
+        return known is not None and now_ms - known.since_ms >= longest_ms

@@ -1,0 +1,131 @@
+"""Rooms in which nothing is ever done keep nobody from founding others."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from sgnus.core import roster as rosters
+from sgnus.core.doubts import Doubts
+from sgnus.core.inputs import JobChanged, RoomHeard
+from sgnus.core.node import NodeCore
+from sgnus.core.patience import patience_ms
+from sgnus.core.room import Phase
+from sgnus.messages.ids import PeerId
+from sgnus.messages.limits import LEASE_DEADLINES_MAX, RESTARTS_MAX, ROOM_STALE_MS, ROOMS_PER_JOB_MAX
+from sgnus.messages.v1.types import RoomAnnouncement
+from sgnus.sim.pens import address_of
+from tests.core.seats import PUBLISHER, pen, room
+from tests.core.test_app_seats import FACTS, JOB
+from tests.core.test_no_time_lost import A, seated
+
+STEP_MS = 2_000
+LONGEST_MS = LEASE_DEADLINES_MAX * FACTS.deadline_ms + patience_ms(FACTS.deadline_ms)
+
+
+def said(sequence: int, *, delivered: int = 0, nonce: int = 9, waiting: bool = False) -> RoomAnnouncement:
+    """Of host a, who says that all seats are taken."""
+    return RoomAnnouncement(
+        job=JOB,
+        microjob=0,
+        instance=rosters.instance_id(JOB, 0, A, nonce),
+        epoch=1,
+        members=11,
+        seats=0,
+        sub_blocks=3,
+        unleased=3,
+        delivered=delivered,
+        address=address_of(pen("a")),
+        waiting=waiting,
+        sequence=sequence,
+        closing=False,
+    )
+
+
+def listener() -> NodeCore:
+    """A node without a seat, that knows the job."""
+    node = seated("b", "c")
+    node.room = None
+    node.handle(JobChanged(dataclasses.replace(FACTS, processor="invert")), 0)
+    node.own.workers = 0  # It shall not found one itself.
+    node.room = None
+    return node
+
+
+def is_free(node: NodeCore, now_ms: int) -> bool:
+    return 0 in node.jobs[JOB].without_room(now_ms)
+
+
+def heard_until(node: NodeCore, from_ms: int, until_ms: int, **how: int | bool) -> None:
+    for now_ms in range(from_ms, until_ms, STEP_MS):
+        node.handle(RoomHeard(A, said(now_ms + 1, **how)), now_ms)  # type: ignore[arg-type]
+
+
+def test_a_room_that_seats_nobody_and_delivers_nothing_keeps_its_microjob_no_longer_than_leases_may_last() -> (
+    None
+):
+    node = listener()
+    heard_until(node, 0, LONGEST_MS - STEP_MS)
+    assert not is_free(node, LONGEST_MS - 1)
+    heard_until(node, LONGEST_MS - STEP_MS, LONGEST_MS + STEP_MS)
+    assert is_free(node, LONGEST_MS)
+
+
+def test_what_is_delivered_gives_it_as_long_again() -> None:
+    node = listener()
+    heard_until(node, 0, LONGEST_MS - STEP_MS)
+    heard_until(node, LONGEST_MS - STEP_MS, 2 * LONGEST_MS - 2 * STEP_MS, delivered=1)
+    assert not is_free(node, 2 * LONGEST_MS - 2 * STEP_MS)
+    heard_until(node, 2 * LONGEST_MS - 2 * STEP_MS, 2 * LONGEST_MS, delivered=1)
+    assert is_free(node, 2 * LONGEST_MS)
+
+
+def test_a_new_instance_of_the_same_host_begins_anew_with_less_no_more_often_than_is_honest() -> None:
+    doubts, now_ms = Doubts(), 0
+    for number in range(RESTARTS_MAX):
+        doubts.hear(A, said(1, delivered=1, nonce=number + 1), now_ms, is_excused=False)
+        now_ms += STEP_MS
+        doubts.hear(A, said(2, delivered=0, nonce=number + 2), now_ms, is_excused=False)
+    assert doubts.progress[A, 0].since_ms == now_ms
+    doubts.hear(A, said(3, delivered=1, nonce=20), now_ms, is_excused=False)
+    for number in range(10):
+        doubts.hear(A, said(4, delivered=0, nonce=21 + number), now_ms + number, is_excused=False)
+    assert doubts.progress[A, 0].since_ms == now_ms
+
+
+@pytest.mark.parametrize("is_publisher_near", [True, False])
+def test_who_waits_for_its_publisher_is_excused_only_where_nobody_sees_it(is_publisher_near: bool) -> None:
+    node = listener()
+    node.links.connected = [PUBLISHER] if is_publisher_near else []
+    heard_until(node, 0, LONGEST_MS + STEP_MS, waiting=True)
+    assert is_free(node, LONGEST_MS) is is_publisher_near
+
+
+def test_a_host_that_was_silent_for_long_begins_anew_and_all_that_is_kept_has_bounds() -> None:
+    doubts = Doubts()
+    doubts.hear(A, said(1), 0, is_excused=False)
+    doubts.hear(A, said(2), ROOM_STALE_MS + 1, is_excused=False)
+    assert doubts.progress[A, 0].since_ms == ROOM_STALE_MS + 1
+    for number in range(ROOMS_PER_JOB_MAX + 2):
+        doubts.hear(PeerId(f"host {number}"), said(1), 1, is_excused=False)
+    assert len(doubts.progress) == ROOMS_PER_JOB_MAX
+
+
+def test_a_room_that_does_nothing_does_not_end_ours() -> None:
+    node = listener()
+    heard_until(node, 0, LONGEST_MS)
+    node.room = ours = room("b", "b", "c")
+    ours.hosting.preferred = said(1).instance
+    node.handle(RoomHeard(A, said(10**6)), LONGEST_MS)
+    assert ours.phase is Phase.HOST
+    node.handle(RoomHeard(A, said(10**6 + 1, delivered=1)), LONGEST_MS + 1)
+    assert ours.phase is Phase.CLOSED
+
+
+def test_apps_take_any_time() -> None:
+    node = listener()
+    facts = dataclasses.replace(node.jobs[JOB].facts, processor="app:paint")
+    node.jobs[JOB].facts = facts
+    heard_until(node, 0, 2 * LONGEST_MS)
+    assert not is_free(node, 2 * LONGEST_MS)
