@@ -9,11 +9,11 @@ import pytest
 from sgnus.core import effects as fx
 from sgnus.core import roster as rosters
 from sgnus.core.asking import Pending
-from sgnus.core.inputs import PeerConnected, PeerLost, PeerSaid, SeatAsked, Tick
+from sgnus.core.inputs import DeliveryEnded, PeerConnected, PeerLost, PeerSaid, SeatAsked, Tick
 from sgnus.core.room import Phase, Room
 from sgnus.core.room_table import handle
 from sgnus.messages.errors import PeerFault
-from sgnus.messages.ids import PeerId
+from sgnus.messages.ids import InstanceId, PeerId
 from sgnus.messages.limits import JOIN_BYTES_MAX, SEATING_MS
 from sgnus.messages.v1.types import (
     JoinRequest,
@@ -22,7 +22,7 @@ from sgnus.messages.v1.types import (
     SignedKind,
     VoteRequest,
 )
-from tests.core.seats import JOB, PUBLISHER, member, pen, room, roster
+from tests.core.seats import JOB, PUBLISHER, held, member, pen, room, roster
 from tests.core.test_no_time_lost import A, B, C, claim_of, seated
 from tests.core.test_room import candidate, vote_of
 
@@ -90,6 +90,15 @@ def test_a_candidate_whose_list_is_renewed_by_who_stands_as_well_begins_anew() -
     assert (seat.roster.sequence, seat.phase, seat.ballot.votes) == (newer.sequence, Phase.MEMBER, {})
     said = handle(seat, C, before, 6_001)
     assert not [one for one in said if isinstance(one, fx.Send) and isinstance(one.message, OnHostChanged)]
+
+
+@pytest.mark.parametrize("author", [PUBLISHER, "another publisher"])
+def test_what_it_delivered_for_another_instance_is_held_here_as_well(author: str) -> None:
+    node = seated("b", "c")
+    assert node.room is not None
+    other = InstanceId("of another founding")
+    node.handle(DeliveryEnded(other, 0, held(other, 0, author)), 10)
+    assert node.room.book.is_held(0) is (author == PUBLISHER)
 
 
 @pytest.mark.parametrize("host", ["a", "d"])

@@ -18,7 +18,14 @@ from sgnus.core.succession import History
 from sgnus.messages.errors import PeerFault
 from sgnus.messages.ids import InstanceId, PeerId
 from sgnus.messages.limits import SUCCESSIONS_MAX, SUSPICION_MS
-from sgnus.messages.v1.types import MemberList, OnHostChanged, OnPeerListChanged, SignedKind, Succession
+from sgnus.messages.v1.types import (
+    MemberList,
+    OnHostChanged,
+    OnPeerListChanged,
+    PublisherView,
+    SignedKind,
+    Succession,
+)
 from tests.core import seats
 from tests.core.test_publication import publication
 
@@ -207,6 +214,29 @@ def test_a_publisher_takes_no_such_host_while_it_hears_the_one_before() -> None:
     assert (told.peers, told.message) == ((PeerId("m"),), OnPeerListChanged(list=large.envelope))
     observing.see_claim(own, PeerId("m"), claim)
     assert own.shelf(0).instances[InstanceId(small.instance)].roster.host == "m"
+
+
+def test_a_publisher_shows_a_host_that_was_succeeded_by_whom() -> None:
+    base = seats.roster(*"abc")
+    own, claim = publication(), taken_over(base, "b", "bc")
+    observing.see_claim(own, PeerId("b"), claim)
+    own.out = []
+    later = rosters.successor(seats.pen("a"), base, base.list.members[:1], (), 1)
+    observing.see_list(own, PeerId("a"), OnPeerListChanged(list=later.envelope))
+    assert [(one.peers, one.message) for one in sends(own.out)] == [((PeerId("a"),), claim)]
+
+
+def test_a_publisher_goes_back_to_a_host_whose_room_had_grown_when_too_few_elected_another() -> None:
+    small, large = small_then_large()
+    own, claim = publication(), taken_over(small, "m", "m")
+    observing.see_claim(own, PeerId("m"), claim)
+    shown = OnPeerListChanged(list=large.envelope)
+    observing.see_list(own, PeerId("m"), shown)
+    known = own.shelf(0).instances[InstanceId(small.instance)]
+    assert known.roster.host == "m", "it comes from the host itself, or it may be gone"
+    observing.see_list(own, PeerId("a"), shown)
+    assert known.roster.digest == large.digest
+    assert PublisherView in [type(one.message) for one in sends(own.out) if one.peers == ("a",)]
 
 
 def test_votes_of_more_than_half_of_both_lists_are_enough_for_an_older_one() -> None:

@@ -192,7 +192,12 @@ def _seat_asked(node: NodeCore, given: ins.SeatAsked, now_ms: int) -> None:
 def _delivery(node: NodeCore, given: ins.DeliveryEnded, now_ms: int) -> None:
     held = given.held is not None
     node.out += node.outbox.ended(given.instance, given.sub_block, now_ms, held=held)
-    if node.room is not None and node.room.seat.instance == given.instance:
+    room = node.room
+    if room is None:
+        return
+    # What we did in another instance of its microjob is held as well, by the word of its publisher.
+    is_known = given.held is not None and given.held.author == room.seat.publisher
+    if is_known or room.seat.instance == given.instance:
         node.to_room(node.pen.peer, given, now_ms)
 
 

@@ -94,9 +94,12 @@ def _observe(own: Publication, roster: Roster, sender: PeerId, claim: OnHostChan
         return
     shelf = own.shelf(roster.list.microjob)
     known = shelf.instances.get(roster.instance)
-    here = (known.roster.epoch, known.roster.host) if known is not None else (1, PeerId(roster.list.founder))
-    if claim is None and (roster.epoch, roster.host) != here:
-        return  # Only votes make another host, or another epoch; whoever has them says so as well.
+    here = term_of(known.roster) if known is not None else (1, PeerId(roster.list.founder))
+    if claim is None and term_of(roster) != here:
+        # Only votes make another host, or another epoch; whoever has them says so as well.
+        if known is not None and sender == roster.host:
+            _meet_host_before(own, known, roster)
+        return
     if known is None:
         if len(shelf.instances) >= INSTANCES_PER_MICROJOB_MAX:
             del shelf.instances[_least_missed(shelf)]
@@ -111,6 +114,17 @@ def _observe(own: Publication, roster: Roster, sender: PeerId, claim: OnHostChan
     known.seat(roster.peers)
     if sender == known.roster.host:
         own.out.append(fx.Send((sender,), own.view(roster.list.microjob)))
+
+
+def _meet_host_before(own: Publication, known: Observed, roster: Roster) -> None:
+    """A host lives that was succeeded, as far as we know: by too few of its room, or it hears by whom, who may be gone by now."""
+    if History(known.roster, known.claim).is_outvoted(own.pen, roster):
+        known.roster, known.claim = roster, None
+        _note_change(own, roster, is_new=True)
+        known.seat(roster.peers)
+        own.out.append(fx.Send((roster.host,), own.view(roster.list.microjob)))
+    elif known.claim is not None and roster.standing() < known.roster.standing():
+        own.out.append(fx.Send((roster.host,), known.claim))
 
 
 def _least_missed(shelf: Shelf) -> InstanceId:
