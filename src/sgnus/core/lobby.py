@@ -233,14 +233,8 @@ class Lobby:
             and self.is_open(known.announcement.microjob)
             and self.shunned.get(known.host, now_ms) <= now_ms
             and known.host not in self.facts.banned
-            and not self.is_stalled(known.host, known.announcement.microjob, now_ms)
+            and not is_stalled(self, known.host, known.announcement.microjob, now_ms)
         ]
-
-    def is_stalled(self, host: PeerId, microjob: int, now_ms: int) -> bool:
-        """Nothing has been done for long in this host's room of this microjob, by its own word. Apps take any time."""
-        if self.facts.processor.startswith("app:"):
-            return False
-        return self.doubts.is_stalled(host, microjob, self.facts.deadline_ms, now_ms)
 
 
 def forget(lobby: Lobby, instance: InstanceId) -> None:
@@ -248,6 +242,13 @@ def forget(lobby: Lobby, instance: InstanceId) -> None:
     known = lobby.rooms.pop(instance, None)
     if known is not None:
         lobby.ended = [*lobby.ended[-255:], (instance, known.host)]
+
+
+def is_stalled(lobby: Lobby, host: PeerId, microjob: int, now_ms: int) -> bool:
+    """Nothing has been done for long in this host's room of this microjob, by its own word. Apps take any time."""
+    facts = lobby.facts
+    is_of_apps = facts.processor.startswith("app:")
+    return not is_of_apps and lobby.doubts.is_stalled(host, microjob, facts.deadline_ms, now_ms)
 
 
 def lose(lobby: Lobby, host: PeerId, instance: InstanceId, now_ms: int) -> None:

@@ -9,7 +9,7 @@ from sgnus.core import app_seats, departing, judging, moving, observing, pacing,
 from sgnus.core import effects as fx
 from sgnus.core import inputs as ins
 from sgnus.core.admission import Standing
-from sgnus.core.lobby import Lobby, forget
+from sgnus.core.lobby import Lobby, forget, is_stalled
 from sgnus.core.publication import Publication
 from sgnus.core.room import Phase, Room
 from sgnus.messages.errors import PeerFault
@@ -162,8 +162,8 @@ def _heard(node: NodeCore, given: ins.RoomHeard, now_ms: int) -> None:
     if said.sequence:
         is_excused = said.waiting and not seeking.is_near(node, lobby)
         lobby.doubts.hear(given.host, said, now_ms, is_excused=is_excused)
-    is_stalled = lobby.is_stalled(given.host, said.microjob, now_ms)
-    if is_stalled or node.search.starving.get(given.host, now_ms) > now_ms:
+    is_idle = is_stalled(lobby, given.host, said.microjob, now_ms)
+    if is_idle or node.search.starving.get(given.host, now_ms) > now_ms:
         return  # It shall not end our room: whoever sits in its own has nothing to do.
     room = node.room
     if room is not None and room.seat.job == said.job and room.phase is Phase.HOST:

@@ -43,7 +43,7 @@ LAWS: Final = {
     "where the publisher runs all again, against any.",
     "word": "Nobody honest gives two words where one may be: a vote in an epoch, a seal in an attempt, and none after the one "
     "reveal of a round; the one output of its beacon.",
-    "host": "In the eyes of an honest member an epoch of its room has one host.",
+    "host": "Within an epoch an honest member goes over to another host only if that one was elected, and goes before by rank.",
     "election": "Whoever becomes the host of a room, in the eyes of an honest peer that knows the room, was elected.",
     "court": "The publisher follows no round over other results than it holds.",
     "recall": "Who has the publisher's notice of a new result keeps no word in its room's records that was taken back.",
@@ -94,9 +94,6 @@ class Laws:
     blames: int = 0
     wrong: int = 0
     """Sub-blocks that receipts verify although they are false: what the policy let slip."""
-
-    def __post_init__(self) -> None:
-        self.words.elections.is_fair = not self.setting.faults
 
     def signed(self, peer: PeerId, envelope: SignedEnvelope, message: object) -> None:
         """Somebody signed something."""

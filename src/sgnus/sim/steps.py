@@ -21,6 +21,7 @@ from sgnus.messages.v1.types import (
 )
 from sgnus.sim.agenda import Agenda
 from sgnus.sim.copies import Copies
+from sgnus.sim.elections import Elections
 from sgnus.sim.laws import Broken, Laws
 from sgnus.sim.peer import Peer, Process
 from sgnus.sim.plane import Plane
@@ -28,6 +29,7 @@ from sgnus.sim.setting import Setting
 from sgnus.sim.streams import Streams
 from sgnus.sim.vice import Poison
 from sgnus.sim.weather import Weather
+from sgnus.sim.words import Words
 
 STORY_LINES_MAX = 20_000
 OVERHEARD_MAX = 400
@@ -61,7 +63,8 @@ class Steps:
         self.streams = Streams(parts)
         self.copies = Copies(setting, *parts)
         self.plane = Plane(setting, *parts)
-        self.laws = Laws(setting, self.plane.honesty)
+        words = Words(elections=Elections(is_fair=not setting.faults))
+        self.laws = Laws(setting, self.plane.honesty, words=words)
         self._trace = setting.trace
         self._weather = weather
         self._agenda = agenda

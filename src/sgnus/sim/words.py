@@ -36,13 +36,18 @@ class Words:
     elections: Elections = field(default_factory=Elections)
 
     def other_host(self, peer: PeerId, roster: Roster | None) -> str:
-        """`peer` goes by this list now. What is wrong with it, in words: only an election makes another host."""
+        """`peer` goes by this list now. What is wrong with it, in words: only an election makes another host. Two may be elected
+        in one epoch, on two lists of which each had other electors; then the lower rank wins.
+        """
         before = self.hosts.pop(peer, None)
         if roster is None:
             return ""
         self.hosts[peer] = roster
         is_same = before is not None and (before.instance, before.epoch) == (roster.instance, roster.epoch)
         if before is None or not is_same or before.host == roster.host:
+            return ""
+        is_elected = (roster.instance, roster.epoch, roster.host) in self.elections.terms
+        if is_elected and roster.standing() > before.standing():
             return ""
         return f"{peer} obeyed {before.host}, and in the same epoch {roster.host}"
 
