@@ -84,13 +84,13 @@ def test_what_is_delivered_gives_it_as_long_again() -> None:
 def test_a_new_instance_of_the_same_host_begins_anew_with_less_no_more_often_than_is_honest() -> None:
     doubts, now_ms = Doubts(), 0
     for number in range(RESTARTS_MAX):
-        doubts.hear(A, said(1, delivered=1, nonce=number + 1), now_ms, is_excused=False)
+        doubts.hear(A, said(1, delivered=1, nonce=number + 1), 3, now_ms, is_excused=False)
         now_ms += STEP_MS
-        doubts.hear(A, said(2, delivered=0, nonce=number + 2), now_ms, is_excused=False)
+        doubts.hear(A, said(2, delivered=0, nonce=number + 2), 3, now_ms, is_excused=False)
     assert doubts.progress[A, 0].since_ms == now_ms
-    doubts.hear(A, said(3, delivered=1, nonce=20), now_ms, is_excused=False)
+    doubts.hear(A, said(3, delivered=1, nonce=20), 3, now_ms, is_excused=False)
     for number in range(10):
-        doubts.hear(A, said(4, delivered=0, nonce=21 + number), now_ms + number, is_excused=False)
+        doubts.hear(A, said(4, delivered=0, nonce=21 + number), 3, now_ms + number, is_excused=False)
     assert doubts.progress[A, 0].since_ms == now_ms
 
 
@@ -104,11 +104,11 @@ def test_who_waits_for_its_publisher_is_excused_only_where_nobody_sees_it(is_pub
 
 def test_a_host_that_was_silent_for_long_begins_anew_and_all_that_is_kept_has_bounds() -> None:
     doubts = Doubts()
-    doubts.hear(A, said(1), 0, is_excused=False)
-    doubts.hear(A, said(2), ROOM_STALE_MS + 1, is_excused=False)
+    doubts.hear(A, said(1), 3, 0, is_excused=False)
+    doubts.hear(A, said(2), 3, ROOM_STALE_MS + 1, is_excused=False)
     assert doubts.progress[A, 0].since_ms == ROOM_STALE_MS + 1
     for number in range(ROOMS_PER_JOB_MAX + 2):
-        doubts.hear(PeerId(f"host {number}"), said(1), 1, is_excused=False)
+        doubts.hear(PeerId(f"host {number}"), said(1), 3, 1, is_excused=False)
     assert len(doubts.progress) == ROOMS_PER_JOB_MAX
 
 

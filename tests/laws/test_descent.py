@@ -138,8 +138,48 @@ def test_two_keys_that_never_sat_in_a_room_cannot_make_up_a_list_to_vote_on(epoc
 def test_a_room_that_had_too_many_hosts_elects_no_other() -> None:
     told = claims(SUCCESSIONS_MAX + 1)
     assert len(told[-1].before) == SUCCESSIONS_MAX
-    assert history_after(told, SUCCESSIONS_MAX + 1).elections() is None
-    assert history_after(told, SUCCESSIONS_MAX).elections() is not None
+    assert not history_after(told, SUCCESSIONS_MAX + 1).may_be_followed()
+    assert history_after(told, SUCCESSIONS_MAX).may_be_followed()
+    last = history_after(told, SUCCESSIONS_MAX + 1)
+    base = rosters.read(seats.pen("x"), told[-1].base)
+    newcomers = tuple(seats.member(name) for name in "lmnopqrs")
+    newer = rosters.successor(
+        seats.pen(base.host), base, (*base.list.members[:3], *newcomers), (), base.epoch
+    )
+    assert last.is_outvoted(seats.pen("x"), newer), "it yields as any other does"
+
+
+def test_a_host_that_was_convicted_gets_its_room_back_from_nobody() -> None:
+    base = seats.roster(*"abcde")
+    claim, a = taken_over(base, "b", "bcde"), PeerId("a")
+    crowd = tuple(seats.member(f"s{number}") for number in range(10))
+    shown = rosters.successor(seats.pen("a"), base, (base.list.members[0], *crowd), (), 1)
+    for banned in ((), (a,)):
+        own = publication()
+        own.facts = replace(own.facts, banned=banned)
+        observing.see_claim(own, PeerId("b"), claim)
+        observing.see_list(own, a, OnPeerListChanged(list=shown.envelope))
+        host = own.shelf(0).instances[InstanceId(base.instance)].roster.host
+        assert host == ("b" if banned else "a")
+        room = seat_at("b", rosters.read(seats.pen("b"), claim.list), 1_000)
+        room.phase, room.ballot.claim, room.board.banned = Phase.HOST, claim, banned
+        handle(room, a, OnPeerListChanged(list=shown.envelope), 1_001)
+        assert (room.phase is Phase.HOST) is bool(banned)
+    grown = rosters.successor(
+        seats.pen("a"), base, (*base.list.members, seats.member("f"), seats.member("g")), (), 1
+    )
+    own = publication()
+    own.facts = replace(own.facts, banned=(a,))
+    observing.see_list(own, a, OnPeerListChanged(list=grown.envelope))
+    observing.see_claim(own, PeerId("b"), taken_over(base, "b", "bcd"), (a,))
+    assert own.shelf(0).instances[InstanceId(base.instance)].roster.host == "b"
+
+
+def test_a_list_longer_than_any_is_refused() -> None:
+    base = seats.roster(*"abc")
+    long = replace(base.list, sequence=2, previous=bytes(1_000_000))
+    with pytest.raises(PeerFault, match="longer than any list"):
+        rosters.read(seats.pen("x"), seats.pen("a").sign(SignedKind.LIST, long))
 
 
 def test_who_was_seated_in_a_later_epoch_stands_once_it_was_told_of_the_election() -> None:
@@ -237,6 +277,7 @@ def test_a_publisher_goes_back_to_a_host_whose_room_had_grown_when_too_few_elect
     observing.see_list(own, PeerId("a"), shown)
     assert known.roster.digest == large.digest
     assert PublisherView in [type(one.message) for one in sends(own.out) if one.peers == ("a",)]
+    assert shown in [one.message for one in sends(own.out) if one.peers == ("m",)], "an honest one yields"
 
 
 def test_votes_of_more_than_half_of_both_lists_are_enough_for_an_older_one() -> None:

@@ -37,16 +37,19 @@ class Doubts:
     yielded: dict[PeerId, int] = field(default_factory=dict)
     progress: dict[tuple[PeerId, int], Progress] = field(default_factory=dict)
 
-    def hear(self, host: PeerId, said: RoomAnnouncement, now_ms: int, *, is_excused: bool) -> None:
-        """What a host says of its room. Excused is who waits for a publisher that we do not see either."""
+    def hear(self, host: PeerId, said: RoomAnnouncement, most: int, now_ms: int, *, is_excused: bool) -> None:
+        """What a host says of its room; its microjob has `most` sub-blocks. Excused is who waits for a publisher that we do not
+        see either.
+        """
+        delivered = min(most, said.delivered)
         place = (host, said.microjob)
         known = self.progress.pop(place, None)
         if known is None or is_excused or now_ms - known.heard_ms > ROOM_STALE_MS:
-            known = Progress(said.instance, said.delivered, now_ms, now_ms)
+            known = Progress(said.instance, delivered, now_ms, now_ms)
         is_new = said.instance != known.instance
-        is_restart = is_new and said.delivered < known.delivered and known.restarts < RESTARTS_MAX
-        if said.delivered > known.delivered or is_restart:
-            known.delivered, known.since_ms = said.delivered, now_ms
+        is_restart = is_new and delivered < known.delivered and known.restarts < RESTARTS_MAX
+        if delivered > known.delivered or is_restart:
+            known.delivered, known.since_ms = delivered, now_ms
             known.restarts += is_restart
         known.instance, known.heard_ms = said.instance, now_ms
         self.progress[place] = known

@@ -108,7 +108,7 @@ def stand_ms(room: Room) -> int | None:
     """When our turn comes; at once if an app asks us to host, but once: two apps that ask would split the votes for ever. Never
     if we could not show how this room came to its host: our claim would be refused.
     """
-    if history_of(room).elections() is None:
+    if not history_of(room).may_be_followed():
         return None
     if room.ballot.hurry:
         return room.ballot.until_ms
@@ -178,10 +178,9 @@ def take_claim(room: Room, _sender: PeerId, said: OnHostChanged, now_ms: int) ->
     if first.instance != room.seat.instance:
         return
     if first.standing() < room.roster.standing():
-        if room.phase is Phase.HOST and (
-            history.is_outvoted(pen, first) or history.is_outvoted(pen, claimed.base)
-        ):
-            _yield(room, now_ms)
+        if room.phase is Phase.HOST:
+            for shown in (first, claimed.base):
+                _meet(room, shown, now_ms)
         return
     if first.standing() == room.roster.standing():
         room.ballot.claim = room.ballot.claim or claim  # We were seated after it.
@@ -210,9 +209,7 @@ def take_claim(room: Room, _sender: PeerId, said: OnHostChanged, now_ms: int) ->
 
 def meet_list(room: Room, _sender: PeerId, said: OnPeerListChanged, now_ms: int) -> None:
     """We host, and are shown a list of a host before us: newer than the one we were elected on, maybe by too few."""
-    shown = rosters.read(room.seat.pen, said.list)
-    if history_of(room).is_outvoted(room.seat.pen, shown):
-        _yield(room, now_ms)
+    _meet(room, rosters.read(room.seat.pen, said.list), now_ms)
 
 
 def _object(room: Room, claimant: PeerId) -> None:
@@ -223,10 +220,12 @@ def _object(room: Room, claimant: PeerId) -> None:
         room.say(word, (claimant,))
 
 
-def _yield(room: Room, now_ms: int) -> None:
-    """The host before us lives, and has the greater part of the room."""
-    room.tell("the room goes on with the host before us")
-    close_all(room, CloseReason.MERGED, now_ms)
+def _meet(room: Room, shown: rosters.Roster, now_ms: int) -> None:
+    """A host before us may have had the greater part of the room. From one that was convicted the room was taken by right."""
+    is_yielding = shown.host not in room.board.banned and history_of(room).is_outvoted(room.seat.pen, shown)
+    if is_yielding and room.phase is Phase.HOST:
+        room.tell("the room goes on with the host before us")
+        close_all(room, CloseReason.MERGED, now_ms)
 
 
 def _answer_waiting(room: Room, now_ms: int) -> None:

@@ -154,7 +154,11 @@ class Lobby:
 
     def without_room(self, now_ms: int) -> list[int]:
         """Open microjobs in which nobody is at work, in an order of our own, so that founders seldom collide."""
-        busy = {known.announcement.microjob for known in self.living(now_ms)}
+        busy = {
+            known.announcement.microjob
+            for known in self.living(now_ms)
+            if not is_stalled(self, known.host, known.announcement.microjob, now_ms)
+        }
         busy.update(self.finished.under_way(now_ms))
         free = [n for n in range(self.facts.microjobs) if self.is_open(n) and n not in busy]
         return sorted(free[:256], key=lambda microjob: _order(self.facts.job, microjob, self.me))
@@ -222,9 +226,7 @@ class Lobby:
         self.finished.own[microjob] = None
 
     def living(self, now_ms: int) -> list[KnownRoom]:
-        """Rooms that were heard of lately, of microjobs that are still open, in which something is done, and whose hosts were not
-        convicted.
-        """
+        """Rooms that were heard of lately, of microjobs that are still open, and whose hosts were not convicted."""
         fresh_ms = now_ms - stale_ms(self.crowd)
         return [
             known
@@ -233,7 +235,6 @@ class Lobby:
             and self.is_open(known.announcement.microjob)
             and self.shunned.get(known.host, now_ms) <= now_ms
             and known.host not in self.facts.banned
-            and not is_stalled(self, known.host, known.announcement.microjob, now_ms)
         ]
 
 

@@ -159,10 +159,12 @@ def _heard(node: NodeCore, given: ins.RoomHeard, now_ms: int) -> None:
     if lobby is None or given.host in lobby.facts.banned:
         return
     lobby.hear(given, now_ms)
-    if said.sequence:
+    if said.sequence and said.microjob < lobby.facts.microjobs:
         is_excused = said.waiting and not seeking.is_near(node, lobby)
-        lobby.doubts.hear(given.host, said, now_ms, is_excused=is_excused)
-    is_idle = is_stalled(lobby, given.host, said.microjob, now_ms)
+        most = lobby.facts.sub_blocks_of(said.microjob)
+        lobby.doubts.hear(given.host, said, most, now_ms, is_excused=is_excused)
+    is_ours = node.room is not None and node.room.seat.instance == said.instance
+    is_idle = is_stalled(lobby, given.host, said.microjob, now_ms) and not is_ours
     if is_idle or node.search.starving.get(given.host, now_ms) > now_ms:
         return  # It shall not end our room: whoever sits in its own has nothing to do.
     room = node.room

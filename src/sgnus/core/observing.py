@@ -10,7 +10,7 @@ from collections.abc import Collection
 
 from sgnus.core import effects as fx
 from sgnus.core import roster as rosters
-from sgnus.core.publication import Observed, Publication, Shelf
+from sgnus.core.publication import Observed, Publication, Shelf, is_banned
 from sgnus.core.roster import Roster
 from sgnus.core.succession import History, check_claim, term_of
 from sgnus.messages.errors import PeerFault
@@ -43,7 +43,7 @@ def see_claim(
     if known is not None and term_of(known.roster) == (said.epoch, said.host):
         return
     claimed = check_claim(own.pen, said, None if known is None else History(known.roster, known.claim))
-    if known is not None and claimed.is_outvoted and known.roster.host in (own.pen.peer, *connected):
+    if known is not None and claimed.is_outvoted and _is_here(own, known.roster.host, connected):
         told = OnPeerListChanged(list=known.roster.envelope)
         own.out.append(fx.Send((claimed.first.host,), told))
         return
@@ -116,9 +116,17 @@ def _observe(own: Publication, roster: Roster, sender: PeerId, claim: OnHostChan
         own.out.append(fx.Send((sender,), own.view(roster.list.microjob)))
 
 
+def _is_here(own: Publication, host: PeerId, connected: Collection[PeerId]) -> bool:
+    """We hear this host, and it was not convicted."""
+    return host in (own.pen.peer, *connected) and not is_banned(own, host)
+
+
 def _meet_host_before(own: Publication, known: Observed, roster: Roster) -> None:
     """A host lives that was succeeded, as far as we know: by too few of its room, or it hears by whom, who may be gone by now."""
+    if is_banned(own, roster.host):
+        return
     if History(known.roster, known.claim).is_outvoted(own.pen, roster):
+        own.out.append(fx.Send((known.roster.host,), OnPeerListChanged(list=roster.envelope)))
         known.roster, known.claim = roster, None
         _note_change(own, roster, is_new=True)
         known.seat(roster.peers)

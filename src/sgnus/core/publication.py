@@ -139,7 +139,7 @@ class Publication:
         """`peer` has or had a seat in this instance, or is ourselves."""
         shelf = self.shelves.get(microjob)
         observed = shelf.instances.get(instance) if shelf else None
-        if peer in self.court.banned or peer in self.facts.banned:
+        if is_banned(self, peer):
             return False
         return peer == self.pen.peer or (observed is not None and peer in observed.seated)
 
@@ -311,3 +311,8 @@ class Publication:
 
     def tell(self, line: str) -> None:
         self.out.append(fx.Told(self.facts.job, f"publisher: {line}"))
+
+
+def is_banned(own: Publication, peer: PeerId) -> bool:
+    """It was convicted in this job, here or by others' proofs."""
+    return peer in own.court.banned or peer in own.facts.banned

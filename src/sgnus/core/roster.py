@@ -13,7 +13,14 @@ from typing import Final
 from sgnus.core.pen import Pen
 from sgnus.messages.errors import PeerFault
 from sgnus.messages.ids import BlockId, InstanceId, PeerId
-from sgnus.messages.limits import EPOCH_MAX, JOIN_BYTES_MAX, ROOM_MEMBERS_MAX, SEQUENCE_MAX
+from sgnus.messages.limits import (
+    DIGEST_BYTES,
+    EPOCH_MAX,
+    JOIN_BYTES_MAX,
+    LIST_BYTES_MAX,
+    ROOM_MEMBERS_MAX,
+    SEQUENCE_MAX,
+)
 from sgnus.messages.v1.types import (
     JoinRequest,
     Member,
@@ -130,6 +137,8 @@ def read(pen: Pen, envelope: SignedEnvelope) -> Roster:
     seats = [member.peer for member in listing.members]
     if not 1 <= len(seats) <= ROOM_MEMBERS_MAX or len(set(seats)) != len(seats):
         raise PeerFault("the list has no members, too many, or one twice")
+    if len(listing.previous) not in (0, DIGEST_BYTES) or len(envelope.payload) > LIST_BYTES_MAX:
+        raise PeerFault("the list is longer than any list is")
     if listing.epoch > EPOCH_MAX or listing.sequence > SEQUENCE_MAX:
         raise PeerFault("the list is numbered beyond any room's life")
     if host not in seats or listing.epoch < 1 or listing.sequence < 1:

@@ -29,15 +29,17 @@ class History:
     claim: OnHostChanged | None = None
 
     def elections(self) -> tuple[Succession, ...] | None:
-        """Those that led to the host; None if we cannot show them, or they are too many for a claim: then a room had so many
-        hosts that it had better be founded anew.
-        """
+        """Those that led to the host, the oldest first; None if we cannot show them."""
         if self.roster.epoch == 1:
             return ()
         if self.claim is None or (self.claim.epoch, self.claim.host) != term_of(self.roster):
             return None
-        found = (*self.claim.before, Succession(base=self.claim.base, votes=self.claim.votes))
-        return found if len(found) <= SUCCESSIONS_MAX else None
+        return (*self.claim.before, Succession(base=self.claim.base, votes=self.claim.votes))
+
+    def may_be_followed(self) -> bool:
+        """Whether a claim can be made that shows them. A room that had too many hosts for that had better be founded anew."""
+        elections = self.elections()
+        return elections is not None and len(elections) <= SUCCESSIONS_MAX
 
     def lists(self, pen: Pen) -> dict[Term, Roster]:
         """The newest list that we know of each term."""

@@ -176,8 +176,11 @@ CHANNELS_MAX: Final = 4
 # Peer gRPC (docs/protocol/peer.md)
 PROTOCOL_VERSION: Final = 1
 ADDRESS_BYTES_MAX: Final = 4 * 1024
-# A signed request for a seat, with an address in it: eight lists of eleven members stay below a message between peers
-JOIN_BYTES_MAX: Final = 6 * 1024
+# A signed request for a seat, with an address in it, and a list of eleven members with both: a claim to host, which has eight
+# lists at most, stays below a message between peers
+JOIN_BYTES_MAX: Final = 5 * 1024
+LIST_BYTES_MAX: Final = 112 * 1024
+DIGEST_BYTES: Final = 32
 ADDRESS_LIFE_MS_MAX: Final = 24 * 3600 * 1000
 ADDRESS_ENDPOINTS_MAX: Final = 8
 VERIFIED_MAX: Final = 4_096
