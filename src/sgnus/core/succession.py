@@ -67,6 +67,19 @@ class Claimed:
     is_outvoted: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Election:
+    """The list that one stood on, and how many votes it had."""
+
+    base: Roster
+    votes: int
+
+    @property
+    def term(self) -> Term:
+        """Whose list it is."""
+        return term_of(self.base)
+
+
 def term_of(roster: Roster) -> Term:
     return roster.epoch, roster.host
 
@@ -87,31 +100,33 @@ def check_claim(pen: Pen, claim: OnHostChanged, known: History | None = None) ->
     mine = known if known is not None and known.roster.instance == base.instance else None
     last = Succession(base=claim.base, votes=claim.votes)
     shown = _descent(pen, term_of(first), (*claim.before, last), mine)
-    newest = mine.lists(pen) if mine is not None else {}
-    shared = [(lists, votes) for lists, votes in shown if term_of(lists) in newest]
-    is_outvoted = bool(shared) and _is_too_old(shared[0][0], newest[term_of(shared[0][0])], shared[0][1])
-    led = (
-        (mine.elections() or ()) if mine is not None and term_of(shown[-1][0]) == term_of(mine.roster) else ()
-    )
-    before = (*led, *claim.before[len(claim.before) + 1 - len(shown) :])
+    before = claim.before[len(claim.before) + 1 - len(shown) :]
+    if mine is not None and shown[-1].term == term_of(mine.roster):
+        before = (*(mine.elections() or ()), *before)
     if len(before) > SUCCESSIONS_MAX:
         raise PeerFault("a room had too many hosts for a claim")
+    is_outvoted = mine is not None and _outvotes(pen, mine, shown)
     return Claimed(replace(claim, before=before), base, first, is_outvoted)
 
 
-def _descent(
-    pen: Pen, term: Term, elections: tuple[Succession, ...], mine: History | None
-) -> list[tuple[Roster, int]]:
-    """The lists that the elections stood on, each with its votes, the newest first: back to the founder's, or to the reader's own
+def _outvotes(pen: Pen, mine: History, shown: list[Election]) -> bool:
+    """Whether we know a newer list of the last host that we have in common, and too few of both lists voted for another."""
+    newest = mine.lists(pen)
+    common = next((one for one in shown if one.term in newest), None)
+    return common is not None and _is_too_old(common.base, newest[common.term], common.votes)
+
+
+def _descent(pen: Pen, term: Term, elections: tuple[Succession, ...], mine: History | None) -> list[Election]:
+    """The elections that were checked, the newest first: back to the founder's, or to the reader's own
     host, if it could show how that came to be. Two keys could else make up a list of any later epoch.
     """
     stop = term_of(mine.roster) if mine is not None and mine.elections() is not None else None
-    found: list[tuple[Roster, int]] = []
+    found: list[Election] = []
     for election in reversed(elections):
         base = read(pen, election.base)
-        if found and (base.instance != found[-1][0].instance or base.sequence >= found[-1][0].sequence):
+        if found and (base.instance != found[-1].base.instance or base.sequence >= found[-1].base.sequence):
             raise PeerFault("an election before the claim is of another instance, or after it")
-        found.append((base, _check_election(pen, base, term, election.votes)))
+        found.append(Election(base, _check_election(pen, base, term, election.votes)))
         term = term_of(base)
         if term == stop:
             return found
