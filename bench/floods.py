@@ -5,8 +5,9 @@ another, so that it takes none of their CPU but by what it sends. For each chann
 new flooder; a job of most of a minute without a flood, and the same while it goes on. A flood costs most before the flooder is
 shut out everywhere: the first fifth of the job is told apart.
 
-A virtual core is not always equally fast (the same work took 6 to 9 s of CPU within minutes). How fast it was is told by the CPU
-that the work itself took for each sub-block; walls are compared at the same speed, and as they were.
+A virtual core is not always equally fast (the same work took 6 to 9 s of CPU within minutes, and 3 s on another day). How fast it
+was is told by the CPU that the work itself took for each sub-block: chunks are cut to the speed of a job before, and walls are
+compared at the same speed, and as they were.
 """
 
 from __future__ import annotations
@@ -81,16 +82,18 @@ def measure(how: str, cores: tuple[int, int], chunks: int, rounds: int) -> None:
         network = stack.enter_context(PrivateNetwork(Path(folder), settling=()))
         honest = network.add(0, 1, 1)
         grid = stack.enter_context(network.nodes[0].connect())
-        run(grid, honest, 20)  # A job that does not count: modules are compiled, connections opened.
+        run(grid, honest, 20, CHUNK_S)  # A job that does not count: modules are compiled, connections opened.
+        told_s = run(grid, honest, 40, CHUNK_S).pace_s / CHUNKS_PER_SUB_BLOCK
+        chunk_s = CHUNK_S * CHUNK_S / told_s  # On a fast core a chunk is over sooner than it says.
         for _ in range(rounds):
             with pinned(cores[1]):
                 (flooder,) = network.add_as(("tests.whole.flooding_node", how), 0)
             with Watch(honest):  # It costs some CPU, with a flood and without.
-                quiet = run(grid, honest, chunks)
+                quiet = run(grid, honest, chunks, chunk_s)
             before = sum(pss_mb([node.pid]) for node in honest)
             with Watch(honest) as watch:
                 os.kill(flooder.pid, signal.SIGUSR1)
-                flooded = run(grid, honest, chunks)
+                flooded = run(grid, honest, chunks, chunk_s)
             grown.append(sum(pss_mb([node.pid]) for node in honest) - before)
             flooder.kill()
             slower = flooded.pace_s / quiet.pace_s
@@ -160,14 +163,14 @@ class Watch:
             self.shut_out_s = min(self.shut_out_s, passed_s)
 
 
-def run(grid: sgnus.Grid, honest: list[RunningNode], chunks: int) -> Run:
-    """One job, watched to its end; ends the bench if its result is wrong."""
+def run(grid: sgnus.Grid, honest: list[RunningNode], chunks: int, chunk_s: float) -> Run:
+    """One job of chunks that say so, watched to its end; ends the bench if its result is wrong."""
     picture = np.random.default_rng(chunks).integers(0, 256, (chunks * SIDE, SIDE), dtype=np.uint8)
     before, worked, made = spent(honest), spent_at_work(honest), sub_blocks_made(honest)
     begun = time.perf_counter()
     job = grid.submit(
         picture,
-        module=slow_invert(CHUNK_S),
+        module=slow_invert(chunk_s),
         tile=(SIDE, SIDE),
         halo=0,
         chunks_per_sub_block=CHUNKS_PER_SUB_BLOCK,
