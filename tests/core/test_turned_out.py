@@ -11,10 +11,10 @@ from sgnus.core.node import NodeCore
 from sgnus.core.serving import Removals, is_turned_out
 from sgnus.messages.ids import PeerId
 from sgnus.messages.limits import REMOVALS_MAX, STARVING_MS, WAITS_MAX
-from sgnus.messages.v1.types import OnPeerListChanged, RoomAnnouncement
-from sgnus.sim.pens import address_of
+from sgnus.messages.v1.types import OnPeerListChanged
 from tests.core.seats import member, pen
 from tests.core.test_app_seats import JOB
+from tests.core.test_doubts import said
 from tests.core.test_no_time_lost import A, seated
 
 SHORT_MS = 2_000
@@ -39,23 +39,8 @@ def standing_alone(after_ms: list[int], *, asked_to_go: bool = False) -> NodeCor
 
 def is_living(node: NodeCore, now_ms: int) -> bool:
     """Whether a room of host A counts that we hear of now."""
-    said = RoomAnnouncement(
-        job=JOB,
-        microjob=0,
-        instance=rosters.instance_id(JOB, 0, A, now_ms),
-        epoch=1,
-        members=1,
-        seats=10,
-        sub_blocks=3,
-        unleased=3,
-        delivered=0,
-        address=address_of(pen("a")),
-        waiting=False,
-        sequence=1,
-        closing=False,
-    )
     lobby = node.jobs[JOB]
-    lobby.hear(RoomHeard(A, said), now_ms)
+    lobby.hear(RoomHeard(A, said(1, nonce=now_ms)), now_ms)
     return any(known.host == A for known in lobby.living(now_ms))
 
 

@@ -10,6 +10,7 @@ from typing import Final
 
 from sgnus.core import effects as fx
 from sgnus.core import inputs as ins
+from sgnus.core.room import Room
 from sgnus.core.seating import change_list
 from sgnus.messages.ids import PeerId
 from sgnus.messages.v1.types import (
@@ -77,14 +78,7 @@ class RemovingHost(Vice):
         others = other_than(view, room.roster.peers)
         if not others:
             return ()
-        gone = view.dice.sample(others, view.dice.randint(1, len(others)))
-        removals = tuple(
-            Removal(peer=peer, reason=RemovalReason.SILENT, sub_blocks=(), silent_ms=9_000) for peer in gone
-        )
-        members = tuple(member for member in room.roster.list.members if member.peer not in gone)
-        change_list(room, members, removals, view.now_ms)
-        deeds, room.out = list(room.out), []
-        return deeds
+        return _remove(view, room, view.dice.sample(others, view.dice.randint(1, len(others))))
 
 
 class EvictingHost(Vice):
@@ -96,14 +90,7 @@ class EvictingHost(Vice):
         others = () if room is None else other_than(view, room.roster.peers)
         if room is None or not others:
             return ()
-        removals = tuple(
-            Removal(peer=peer, reason=RemovalReason.DISCONNECTED, sub_blocks=(), silent_ms=0)
-            for peer in others
-        )
-        mine = tuple(member for member in room.roster.list.members if member.peer == view.me)
-        change_list(room, mine, removals, view.now_ms)
-        deeds, room.out = list(room.out), []
-        return deeds
+        return _remove(view, room, others)
 
 
 class DeafHost(Vice):
@@ -181,6 +168,17 @@ class SybilHost(Vice):
             room.pulse.note_heard(name, view.now_ms)
         deeds, room.out = list(room.out), []
         return deeds
+
+
+def _remove(view: View, room: Room, gone: Collection[PeerId]) -> list[Deed]:
+    """It says that these were silent."""
+    removals = tuple(
+        Removal(peer=peer, reason=RemovalReason.SILENT, sub_blocks=(), silent_ms=9_000) for peer in gone
+    )
+    members = tuple(member for member in room.roster.list.members if member.peer not in gone)
+    change_list(room, members, removals, view.now_ms)
+    deeds, room.out = list[Deed](room.out), []
+    return deeds
 
 
 def _found_first(view: View) -> None:
