@@ -4,9 +4,10 @@ python -m tools.storm --hours 1 [--ledger storm/ledger.jsonl] [--found tests/sim
 
 Runs go through six kinds in turn (faults, samples, full verification with a liar, proof where all come back, hostile peers,
 usurpers), on every core.
-Each block of seeds is a line of the ledger; the next storm goes on behind it. A run that breaks a law is made smaller and
-written to `--found`, where a test runs it from then on. Ctrl-C ends it with what was done so far. A storm of four hours or
-more (or with --crowd) ends with one crowd of 10,000 peers and a job of 1,000 sub-blocks, which takes 1.5 hours itself.
+Each block of 40 seeds is a line of the ledger, and is finished although the time is up; the next storm goes on behind it. A
+run that breaks a law is made smaller and written to `--found`, where a test runs it from then on. Ctrl-C ends it with what
+was done so far. A storm of four hours or more (or with --crowd) ends with one crowd of 10,000 peers and a job of 1,000 sub-
+blocks, which takes 1.5 hours itself.
 """
 
 from __future__ import annotations

@@ -8,13 +8,13 @@ import pytest
 
 from sgnus.core import roster as rosters
 from sgnus.core.doubts import Doubts
-from sgnus.core.inputs import JobChanged, RoomHeard
+from sgnus.core.inputs import JobChanged, PeerSaid, RoomHeard
 from sgnus.core.node import NodeCore
 from sgnus.core.patience import patience_ms
 from sgnus.core.room import Phase
 from sgnus.messages.ids import PeerId
 from sgnus.messages.limits import LEASE_DEADLINES_MAX, RESTARTS_MAX, ROOM_STALE_MS, ROOMS_PER_JOB_MAX
-from sgnus.messages.v1.types import RoomAnnouncement
+from sgnus.messages.v1.types import PublisherView, RoomAnnouncement
 from sgnus.sim.pens import address_of
 from tests.core.seats import PUBLISHER, pen, room
 from tests.core.test_app_seats import FACTS, JOB
@@ -121,6 +121,17 @@ def test_a_room_that_does_nothing_does_not_end_ours() -> None:
     assert ours.phase is Phase.HOST
     node.handle(RoomHeard(A, said(10**6 + 1, delivered=1)), LONGEST_MS + 1)
     assert ours.phase is Phase.CLOSED
+
+
+@pytest.mark.parametrize("delivered", [0, 1])
+def test_nor_does_it_by_the_view_of_the_publisher_which_prefers_it(delivered: int) -> None:
+    node = listener()
+    heard_until(node, 0, LONGEST_MS)
+    node.handle(RoomHeard(A, said(10**6, delivered=delivered)), LONGEST_MS)
+    node.room = ours = room("b", "b", "c")
+    preferred = PublisherView(job=JOB, microjob=0, preferred=said(1).instance, held=(), taken=False)
+    node.handle(PeerSaid(PUBLISHER, preferred), LONGEST_MS + 1)
+    assert (ours.phase is Phase.CLOSED) is bool(delivered)
 
 
 def test_apps_take_any_time() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import subprocess
 import sys
 
@@ -11,7 +12,13 @@ import pytest
 from click.testing import CliRunner
 
 from sgnus.core.leases import LeaseBoard
+from sgnus.messages.v1.types import Verify
+from sgnus.sim import cli
 from sgnus.sim.cli import command, main
+from sgnus.sim.faults import KINDS
+from sgnus.sim.grid import Grid
+from sgnus.sim.run import Verdict
+from sgnus.sim.setting import Setting
 
 SEED = ["--seed", "5", "--peers", "9", "--sub-blocks", "25", "--json"]
 
@@ -59,3 +66,37 @@ def test_wrong_use_is_said_in_one_sentence(capsys: pytest.CaptureFixture[str]) -
 def test_faults_are_chosen_by_name() -> None:
     ran = CliRunner().invoke(command, ["--seed", "3", "--faults", "crash,part", "--count", "2"])
     assert (ran.exit_code, len(ran.stdout.splitlines())) == (0, 2)
+
+
+def test_ctrl_c_says_so_and_is_no_broken_law(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def stop(_setting: Setting) -> Verdict:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "judge", stop)
+    assert main(["--seed", "1"]) == 130
+    assert "sim: stopped" in capsys.readouterr().err
+
+
+def test_a_line_of_json_says_how_to_repeat_it_and_has_the_story_if_it_is_asked_for(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for more, has_story in (([], False), (["--trace"], True)):
+        given = ["--seed", "3", "--peers", "3", "--sub-blocks", "2", "--vices", "flooder", "--json", *more]
+        assert main(given) == 0
+        told = json.loads(capsys.readouterr().out)
+        assert (
+            told["command"].startswith("sgnus sim --seed 3 --peers 3")
+            and "--vices flooder" in told["command"]
+        )
+        assert bool(told["story"]) is has_story
+
+
+def test_however_many_are_gone_for_good_enough_honest_members_stay() -> None:
+    for seed in range(40):
+        setting = Setting(
+            seed, peers=4, sub_blocks=3, vices=("flooder",), verify=Verify.FULL, faults=("gone",)
+        )
+        grid = Grid(setting)
+        assert not KINDS["gone"](grid, random.Random(seed)), "a publisher, two members and a hostile one"

@@ -114,13 +114,14 @@ def _said(node: NodeCore, given: ins.PeerSaid, now_ms: int) -> None:
 
 
 def _meet_preferred(node: NodeCore, view: PublisherView, now_ms: int) -> None:
-    """If the instance that the publisher prefers lives, our room need not wait for its next announcement."""
+    """If the instance that the publisher prefers lives, and something is done there, our room need not wait for its next word."""
     lobby = node.jobs.get(BlockId(view.job))
     known = lobby.rooms.get(InstanceId(view.preferred)) if lobby is not None else None
-    if known is not None and known.announcement.microjob == view.microjob:
-        heard = ins.RoomHeard(known.host, known.announcement)
-        if any(room is known for room in lobby.living(now_ms)) if lobby is not None else False:
-            node.to_room(known.host, heard, now_ms)
+    if lobby is None or known is None or known.announcement.microjob != view.microjob:
+        return
+    is_living = any(room is known for room in lobby.living(now_ms))
+    if is_living and not is_stalled(lobby, known.host, view.microjob, now_ms):
+        node.to_room(known.host, ins.RoomHeard(known.host, known.announcement), now_ms)
 
 
 def _publication_of(node: NodeCore, message: object) -> Publication | None:

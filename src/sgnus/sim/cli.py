@@ -26,7 +26,7 @@ Examples:
   sgnus sim --seed 7 --verify full --vices usurper,replayer
   sgnus sim --seed 0 --count 1000 --shrink
 
-Exit status: 0 all laws held, 1 a law was broken (the story follows), 2 wrong use."""
+Exit status: 0 all laws held, 1 a law was broken (the story follows), 2 wrong use, 130 Ctrl-C."""
 
 
 def faults_of(text: str) -> tuple[str, ...]:
@@ -37,7 +37,7 @@ def faults_of(text: str) -> tuple[str, ...]:
     unknown = [name for name in names if name not in FAULTS]
     if unknown:
         raise UserFault(
-            f"unknown fault {unknown[0]!r} in --faults; there are: all, none, {', '.join(FAULTS)}"
+            f"unknown fault {unknown[0]!r} in --faults; there are: {', '.join(FAULTS)} (or all, or none, alone)"
         )
     return tuple(name for name in FAULTS if name in names)
 
@@ -128,7 +128,8 @@ def _show(verdict: Verdict, *, trace: bool) -> None:
     "--vices",
     default="",
     callback=vices_of,
-    help="Of hostile peers, the last peer's first, separated by commas; a wrong name prints them all.",
+    help=f"Of hostile peers, the last peer's first, separated by commas: {', '.join(sorted(VICES))}. "
+    "Some do nothing where nothing is verified.",
 )
 @click.option(
     "--faults-ms",
@@ -165,13 +166,13 @@ def command(context: click.Context, /, **chosen: Any) -> None:
             name = f"{verdict.law}-{seed}.txt"
             (chosen["keep"] / name).write_text(story_of(verdict), encoding="utf-8")
         if chosen["as_json"]:
-            click.echo(json.dumps(_as_object(verdict)))
+            click.echo(json.dumps(_as_object(verdict, trace=chosen["trace"])))
         else:
             _show(verdict, trace=chosen["trace"])
     context.exit(0 if is_right else 1)
 
 
-def _as_object(verdict: Verdict) -> dict[str, object]:
+def _as_object(verdict: Verdict, *, trace: bool) -> dict[str, object]:
     setting = verdict.setting
     return {
         "seed": setting.seed,
@@ -185,7 +186,8 @@ def _as_object(verdict: Verdict) -> dict[str, object]:
         "wrong": verdict.wrong,
         "steps": verdict.steps,
         "trace": verdict.trace,
-        "story": [] if verdict.is_right else list(verdict.story),
+        "command": setting.command(),
+        "story": list(verdict.story) if trace or not verdict.is_right else [],
     }
 
 
@@ -199,5 +201,6 @@ def main(arguments: Sequence[str]) -> int:
         fault.show()
         return fault.exit_code
     except click.Abort:
-        return 1
+        click.echo("sim: stopped", err=True)
+        return 130
     return status if isinstance(status, int) else 0

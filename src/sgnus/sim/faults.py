@@ -203,8 +203,12 @@ def _stop(grid: Grid, dice: random.Random) -> Plan:
 
 
 def _gone(grid: Grid, dice: random.Random) -> Plan:
-    """Some never come back: they are dead, or cut off for good. The others are the core that must go on without them."""
-    needed = 1 + max(grid.setting.members_min, 1) + grid.setting.other_beacon + grid.setting.liars
+    """Some never come back: they are dead, or cut off for good. The others are the core that must go on without them, with honest
+    members enough to verify what it does.
+    """
+    setting = grid.setting
+    hostile = max(setting.liars, len(setting.vices))
+    needed = 1 + max(setting.members_min, 1) + setting.other_beacon + hostile
     victims = list(grid.peers.values())[1 + grid.setting.other_beacon :]
     most = min(len(grid.peers) - needed, len(grid.peers) // 2)
     if most < 1:

@@ -28,6 +28,7 @@ from sgnus.messages.v1.types import (
     RoomAnnouncement,
     SignedEnvelope,
     SignedKind,
+    SubBlockAbandoned,
     TakenBody,
 )
 from sgnus.sim.member_vices import (
@@ -114,7 +115,9 @@ class DeafHost(Vice):
 
 
 class LockedHost(Vice):
-    """It founds before anybody else, does nothing, and says that all seats are taken."""
+    """It founds before anybody else, does one sub-block, so that the publisher prefers its room, then nothing, and says that all
+    seats are taken.
+    """
 
     def adds(self, view: View, given: ins.Input) -> Iterable[Deed]:
         _found_first(view)
@@ -124,7 +127,8 @@ class LockedHost(Vice):
         return None if isinstance(given, ins.SeatAsked) else given
 
     def does(self, view: View, effect: fx.Effect) -> Iterable[Deed]:
-        if isinstance(effect, fx.Process):
+        is_abandoned = isinstance(effect, fx.Send) and isinstance(effect.message, SubBlockAbandoned)
+        if is_abandoned or (isinstance(effect, fx.Process) and effect.sub_block):
             return ()
         if not isinstance(effect, fx.Gossip):
             return [effect]
