@@ -94,6 +94,13 @@ def test_a_new_instance_of_the_same_host_begins_anew_with_less_no_more_often_tha
     assert doubts.progress[A, 0].since_ms == now_ms
 
 
+def test_less_in_one_and_the_same_instance_is_no_new_beginning() -> None:
+    doubts = Doubts()
+    for now_ms, (nonce, delivered) in enumerate(((1, 2), (2, 0), (2, 1), (2, 0))):
+        doubts.hear(A, said(1, delivered=delivered, nonce=nonce), 3, now_ms, is_excused=False)
+    assert doubts.progress[A, 0].since_ms == 2
+
+
 @pytest.mark.parametrize("is_publisher_near", [True, False])
 def test_who_waits_for_its_publisher_is_excused_only_where_nobody_sees_it(is_publisher_near: bool) -> None:
     node = listener()

@@ -193,6 +193,15 @@ def test_who_was_seated_in_a_later_epoch_stands_once_it_was_told_of_the_election
     assert election.stand_ms(room) is not None
 
 
+def test_who_cannot_show_how_its_host_was_elected_needs_to_be_shown_all_and_keeps_it() -> None:
+    told = claims(2)
+    newcomer = History(rosters.read(seats.pen("x"), told[0].list))
+    found = succession.check_claim(seats.pen("x"), told[1], newcomer)
+    assert found.claim == told[1] and len(found.claim.before) == 1
+    with pytest.raises(PeerFault, match="not elected"):
+        succession.check_claim(seats.pen("x"), replace(told[1], before=()), newcomer)
+
+
 # ---- lists that were followed by others
 def small_then_large() -> tuple[Roster, Roster]:
     """Two lists of host a: one of the time when m alone sat there with it, and one of eleven members."""

@@ -133,9 +133,7 @@ def test_what_its_publisher_did_not_live_to_take_is_audited_in_full_settled_and_
 def test_a_room_of_liars_that_check_each_other_is_convicted_by_an_audit_and_never_settled(
     tmp_path: Path,
 ) -> None:
-    """Both lie in the same way, so their receipt holds; nobody but the SGNUS node can tell, since
-    the publisher, which would run one result of a hundred again, does not.
-    """
+    """Both lie in the same way, so their receipt holds; only the SGNUS node can tell: the publisher runs nothing again."""
     with PrivateNetwork(tmp_path, settling=("--settle-grace-ms", SHORT_MS)) as network:
         (settler,) = network.add(0)
         (publisher,) = network.add_as((DIES, "--recheck", "0%"), 0)

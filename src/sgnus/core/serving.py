@@ -46,8 +46,9 @@ def shun(search: Search, lobby: Lobby, host: PeerId, now_ms: int) -> None:
 
 
 def is_turned_out(removed: dict[PeerId, Removals], host: PeerId, now_ms: int) -> bool:
-    """This host took our seat, though we did not ask to go: whether it did so too often. Honest ones that hear us badly
-    hardly do it twice."""
+    """This host took our seat, though we did not ask to go: whether it did so too often. Honest ones that hear us badly hardly do
+    it twice.
+    """
     before = removed.pop(host, None)
     times = before.times + 1 if before is not None and now_ms - before.last_ms < STARVING_MS else 1
     if times >= REMOVALS_MAX:

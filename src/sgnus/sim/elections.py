@@ -22,7 +22,6 @@ class Elections:
     """
 
     is_fair: bool = False
-
     lists: dict[bytes, tuple[Term, tuple[str, ...]]] = field(default_factory=dict)
     votes: dict[tuple[bytes, int, str], dict[str, bool]] = field(default_factory=dict)
     newest: dict[Term, tuple[str, ...]] = field(default_factory=dict)
