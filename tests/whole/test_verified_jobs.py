@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import pytest
@@ -14,6 +15,8 @@ from tests.whole.grid import PrivateNetwork, wait_for
 from tests.whole.modules import slow_invert
 
 pytestmark = pytest.mark.timeout(240)
+
+CHUNKS: Final = 160
 
 
 @pytest.mark.parametrize("policy", ["sample", "full"])
@@ -48,25 +51,25 @@ def test_a_policy_that_is_asked_for_in_detail_is_what_the_receipts_prove(tmp_pat
     with PrivateNetwork(tmp_path) as network:
         network.add(0, 1, 1, 1)
         with network.nodes[0].connect() as grid:
-            # 80 chunks in 20 sub-blocks: none of the three makes so many that there is nothing for it to check.
-            source = picture(80)
+            # One room, so that all three work in it, of work that lasts until all three are there.
+            source = picture(CHUNKS)
             job = grid.submit(
                 source,
-                module=slow_invert(0.02),
+                module=slow_invert(0.03),
                 tile=(SIDE, SIDE),
                 halo=0,
-                chunks_per_sub_block=4,
+                chunks_per_sub_block=CHUNKS // 10,
                 samples=0.5,
                 verifiers=3,
                 min_members=3,
             )
             assert np.array_equal(job.result(), 255 - source)
-            reports = [verify(receipt) for receipt in job.receipts()]
-    assert [report.chunks for report in reports] == [40, 40]
-    for report in reports:
-        assert report.policy == PolicyReport("sample", 500, 3, 3)
-        assert report.samples == 20 == sum(report.checked.values())
-        assert len(report.checked) == 3
+            (report,) = [verify(receipt) for receipt in job.receipts()]
+    assert report.policy == PolicyReport("sample", 500, 3, 3)
+    assert (report.chunks, len(report.members)) == (CHUNKS, 3)
+    assert report.samples == CHUNKS // 2 == sum(report.checked.values())
+    # Every third sample is a verifier's, unless it made the chunk: only who made nearly all is left with none.
+    assert all(report.made[peer] > CHUNKS * 3 // 4 for peer in set(report.members) - set(report.checked))
 
 
 def test_a_job_that_says_nothing_of_proof_is_sampled(tmp_path: Path) -> None:
