@@ -143,7 +143,8 @@ def test_messages_after_a_restart_with_the_same_key_are_not_taken_for_old_ones()
                 again.gossip.subscribe(TOPIC)
                 again.gossip.connect(node.address)
                 # Until it has heard that we are subscribed, it sends us nothing.
-                await until(lambda a=again, m=life: _probe(a, node, m), "its words reach us")
+                probe = Probe(again, node, life)
+                await until(probe.is_heard, "its words reach us")
                 for number in range(100):
                     again.gossip.publish(TOPIC, b"%s %d" % (life, number))
                 await until(
@@ -158,11 +159,18 @@ def test_messages_after_a_restart_with_the_same_key_are_not_taken_for_old_ones()
     asyncio.run(story())
 
 
-def _probe(sender: RealNode, hearer: RealNode, life: bytes) -> bool:
-    """Say one more word; whether any was heard by now."""
-    told = [payload for payload in hearer.heard.payloads(TOPIC) if payload.startswith(b"probe " + life)]
-    sender.gossip.publish(TOPIC, b"probe %s %f" % (life, time.monotonic()))
-    return bool(told)
+class Probe:
+    """Says a word now and then, within its budget, until one is heard."""
+
+    def __init__(self, sender: RealNode, hearer: RealNode, life: bytes) -> None:
+        self._sender, self._hearer, self._word, self._said_s = sender, hearer, b"probe " + life, 0.0
+
+    def is_heard(self) -> bool:
+        now_s = time.monotonic()
+        if now_s - self._said_s > 0.2:
+            self._said_s = now_s
+            self._sender.gossip.publish(TOPIC, b"%s %f" % (self._word, now_s))
+        return any(payload.startswith(self._word) for payload in self._hearer.heard.payloads(TOPIC))
 
 
 # ---- the router's parameters -----------------------------------------------------------------------------

@@ -297,6 +297,7 @@ def test_numbers_are_read_in_any_spelling(text: str) -> None:
     assert outcome.outputs == [whole("gaussian-blur", array, {"sigma": 1}).tobytes()]
 
 
+@pytest.mark.timeout(300)
 def test_the_shipped_modules_are_what_their_sources_build(tmp_path: Path) -> None:
     if importlib.util.find_spec("ziglang") is None:
         miss(

@@ -31,7 +31,7 @@ LIES: Final[Mapping[str, Callable[[], Lie]]] = {
     "two seals": words.SealsTwice,
     "no reveal": partial(words.Withholds, SignedKind.REVEAL),
     "no opening": partial(words.Withholds, SignedKind.OPENING),
-    "no verdict": partial(words.Withholds, SignedKind.VERDICT),
+    "no verdict": words.WithholdsVerdicts,
     "two tongues": checking.SpeaksWithTwoTongues,
     "a beacon of its own": words.SpeaksAsBeacon,
     "slander": words.Slanders,

@@ -11,6 +11,7 @@ from sgnus.frontends.sdk.sync import Grid, Job
 from tests.whole.facts import (
     assert_each_once,
     assert_nothing_delivered_is_computed_again,
+    assert_seated_again,
     at_work,
     events,
     held,
@@ -89,10 +90,7 @@ def test_a_frozen_worker_is_removed_and_what_it_says_when_it_thaws_changes_nothi
     node.thaw()
     assert np.array_equal(job.result(), right)
     assert_each_once(job, 10)
-    again, right = submit_slow(grid, 10, 0.5)
-    wait_for(lambda: victim in members(again), "the thawed node has a seat again")
-    assert np.array_equal(again.result(), right)
-    assert_each_once(again, 10)
+    assert_seated_again(grid, victim)
 
 
 @pytest.mark.parametrize(("how", "seconds"), [("kill", 0.7), ("freeze", 2.0)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import signal
 import subprocess
@@ -13,6 +14,8 @@ from pathlib import Path
 
 import psutil
 import pytest
+
+from tests.whole.modules import TURNS_PER_SECOND_MIN, turns_per_second
 
 COMMAND = [sys.executable, "-c", "import sys; from sgnus.frontends.cli import main; sys.exit(main())", "demo"]
 RUN_S_MAX = 240
@@ -47,6 +50,14 @@ def demo(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
     for process in started:
         process.kill()
         process.communicate()
+
+
+def search_radius() -> int:
+    """What takes this core as long as a slow one takes for the demo's own, 7: a host needs time to be followed. 15 is the most.
+    The window has (2 radius + 1)^2 places.
+    """
+    side = (2 * 7 + 1) * math.sqrt(turns_per_second() / TURNS_PER_SECOND_MIN)
+    return min(15, int((side - 1) / 2))
 
 
 def wait_for(condition: Callable[[], bool], seconds: float, what: str) -> None:
@@ -86,7 +97,7 @@ def assert_all_gone(seen: set[psutil.Process]) -> None:
 def test_the_demo_survives_two_crashes_and_a_liar_and_its_picture_is_exact(
     demo: Callable[..., subprocess.Popen[str]], tmp_path: Path
 ) -> None:
-    process = demo("--json")
+    process = demo("--json", "--param", f"search={search_radius()}")
     seen = see_family(process, tmp_path / "words", "nodes ready\n")
     out, _ = process.communicate(timeout=RUN_S_MAX)
     words = (tmp_path / "words").read_text()
@@ -112,7 +123,7 @@ def test_the_demo_survives_two_crashes_and_a_liar_and_its_picture_is_exact(
 def test_a_liar_that_is_believed_spoils_the_picture_and_the_demo_says_so(
     demo: Callable[..., subprocess.Popen[str]], tmp_path: Path
 ) -> None:
-    process = demo("--json", "--no-chaos", "--nodes", "3", "--verify", "none", "--param", "search=3")
+    process = demo("--json", "--no-chaos", "--nodes", "3", "--verify", "none")
     out, _ = process.communicate(timeout=RUN_S_MAX)
     words = (tmp_path / "words").read_text()
     found = json.loads(out.splitlines()[-1])

@@ -8,6 +8,8 @@ import shutil
 import struct
 from pathlib import Path
 
+import pytest
+
 from sgnus.frontends.service.calls import LOCAL_CALLS
 from sgnus.frontends.service.local import LocalService
 from tests.missing_tool import miss
@@ -31,6 +33,7 @@ FLAGS = (
 )
 
 
+@pytest.mark.timeout(300)
 def test_the_docs_page_shows_every_call_in_a_browser_without_network(tmp_path: Path) -> None:
     if CHROMIUM is None:
         miss("no browser: `apt-get install chromium`, then run this test again")

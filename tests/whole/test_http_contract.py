@@ -3,13 +3,12 @@
 schemathesis makes its examples on one core, and most of its time goes into those of the two calls that carry a whole
 job; so the calls are dealt to runs of their own, side by side, and those two get a fifth of the examples, unless
 `SGNUS_CONTRACT_EXAMPLES` sets the number for all (1000 for the full check, which takes many minutes on a busy machine).
-`SGNUS_CONTRACT_SEED` sets the seed, which is printed.
+`SGNUS_CONTRACT_SEED` sets another seed than 1.
 """
 
 from __future__ import annotations
 
 import os
-import secrets
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -26,7 +25,7 @@ FOLDER = Path(__file__).resolve().parent
 ROOT = FOLDER.parents[1]
 EXAMPLES = os.environ.get("SGNUS_CONTRACT_EXAMPLES", "1000")
 EXAMPLES_HEAVY = os.environ.get("SGNUS_CONTRACT_EXAMPLES", "200")
-SEED = os.environ.get("SGNUS_CONTRACT_SEED") or str(secrets.randbelow(2**32))
+SEED = os.environ.get("SGNUS_CONTRACT_SEED", "1")
 HEAVY = ("PlanJob", "SubmitJob")
 LIGHT = tuple(call.name for call in LOCAL_CALLS if call.name not in HEAVY)
 HOOKS = "tests.whole.schemathesis_hooks"

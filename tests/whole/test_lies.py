@@ -22,10 +22,11 @@ from tests.whole.grid import PrivateNetwork, RunningNode, wait_for
 from tests.whole.lying_node import LIES
 from tests.whole.modules import slow_invert
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(400)
 
 PROGRAM: Final = "tests.whole.lying_node"
-JOBS_MAX: Final = 12
+JOBS_MAX: Final = 30
+"""Whether a lie is told, and to whom, is a matter of the draw and of who founds: the rarest is noticed in half of the jobs."""
 SUB_BLOCKS: Final = 6
 CHUNKS: Final = 2
 CHUNK_SECONDS: Final = 0.06
@@ -178,8 +179,11 @@ def until_noticed(stage: Stage, case: Case) -> tuple[Job, ReceiptReport]:
 def test_whom_a_liar_slanders_works_on_and_is_drawn_from(stage: Stage) -> None:
     job, report = until_noticed(stage, SLANDER)
     publisher, *members = stage.honest
-    wait_for(lambda: stage.liar.peer in court.accused(publisher, job.id), "the slander spreads")
-    assert {*court.accused(publisher, job.id)[stage.liar.peer]} >= {node.peer for node in members}
+    slandered = {node.peer for node in members}
+    wait_for(
+        lambda: {*court.accused(publisher, job.id).get(stage.liar.peer, ())} >= slandered,
+        "the slander spreads",
+    )
     assert {node.peer for node in members} <= {*report.members}
 
 
@@ -231,6 +235,8 @@ def is_noticed(stage: Stage, case: Case, job: Job, report: ReceiptReport) -> boo
         return False
     if case.receipt and stage.liar.peer not in getattr(report, case.receipt):
         return False
+    if case is SLANDER and len(report.members) < len(stage.honest):
+        return False  # Not all of the liar and the two whom it slanders came in time for a seat.
     if case.answered and case.answered not in stage.said(stage.liar):
         return False
     lines = [line for node in stage.honest for line in stage.said(node).splitlines()]

@@ -16,7 +16,9 @@ from sgnus.core.processors import PROCESSORS
 
 HOME = Path(__file__).parents[2]
 UNSHIPPED = shutil.ignore_patterns("__pycache__", "*.egg-info")
-BUILD_S_MAX = 100
+BUILD_S_MAX = 250
+
+pytestmark = pytest.mark.timeout(300)
 
 
 @pytest.fixture(scope="module")

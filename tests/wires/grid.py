@@ -16,8 +16,8 @@ from typing import IO, Any, Final
 from sgnus.runtime.network_file import from_invitation, write_network
 from tests.missing_tool import lack, miss
 from tests.whole.grid import ROOT, STOP_S, RunningNode, die_with_parent, environment, neighbours, wait_for
+from tests.whole.patience import stretched
 from tests.wires.namespaces import what_is_missing, what_is_refused
-from tests.wires.patience import stretched
 from tests.wires.plan import Plan
 
 CLI: Final = (sys.executable, "-m", "sgnus.frontends.cli")
@@ -143,7 +143,7 @@ class WiredNetwork:
         first, *others = self.nodes
         sgnus("network", "create", "wires", "--psk", "--home", str(first.home))
         first.launch()
-        first.await_ready(stretched(READY_S))
+        first.await_ready(READY_S)
         shown = sgnus("network", "show", "--json", "--home", str(first.home))
         invited = from_invitation(json.loads(shown)["invitation"])
         assert [address for address in invited.bootstrap if address.startswith("/ip4/10.77.0.1/tcp/4001/")]
@@ -153,7 +153,7 @@ class WiredNetwork:
                 write_network(node.network, invited)
                 node.launch()
             for node in batch:
-                node.await_ready(stretched(READY_S))
+                node.await_ready(READY_S)
         self.await_mesh()
 
     def await_mesh(self) -> None:
@@ -163,7 +163,7 @@ class WiredNetwork:
                 wait_for(
                     lambda grid=grid: neighbours(grid) >= min(MET_MAX, len(self.nodes) - 1),
                     f"{node.home.name} meets the others",
-                    stretched(MESH_S),
+                    MESH_S,
                 )  # type: ignore[misc]
 
     def _input(self) -> IO[bytes]:

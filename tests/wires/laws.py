@@ -18,8 +18,8 @@ from sgnus.frontends.sdk.views import PeerListChanged, Processed, ProcessingStar
 from sgnus.messages.limits import ROOM_MEMBERS_MAX
 from sgnus.messages.v1.types import EntryKind
 from tests.whole.grid import RunningNode, wait_for
+from tests.whole.patience import stretched
 from tests.wires.grid import WiredNetwork, sgnus
-from tests.wires.patience import stretched
 from tests.wires.witness import Span, Witness, testify
 
 LAWS: Final = {
@@ -197,9 +197,9 @@ def _wait(law: str, what_is_wrong: Callable[[], str], deadline_s: float) -> None
         return not last[0]
 
     try:
-        wait_for(is_right, law, stretched(deadline_s), poll_s=0.5)
+        wait_for(is_right, law, deadline_s, poll_s=0.5)
     except AssertionError as error:
-        raise Broken(law, f"after {stretched(deadline_s):.0f} s {last[0]}") from error
+        raise Broken(law, f"{error}: {last[0]}") from error
 
 
 def _opened(node: RunningNode) -> sqlite3.Connection:

@@ -16,7 +16,6 @@ from tests.whole.grid import RunningNode, wait_for
 from tests.whole.modules import slow_invert
 from tests.wires.grid import WiredNetwork, sgnus
 from tests.wires.laws import judge
-from tests.wires.patience import stretched
 from tests.wires.plan import Plan
 from tests.wires.witness import story_of
 
@@ -74,7 +73,7 @@ def await_delivered(job: Submitted, sub_blocks: int) -> None:
     wait_for(
         lambda: job.delivered() >= sub_blocks,
         f"{sub_blocks} sub-blocks are delivered",
-        stretched(END_S),
+        END_S,
         POLL_S,
     )
     assert job.delivered() < job.work.sub_blocks, "the job is over before its faults begin: give it more work"
@@ -97,7 +96,7 @@ def run(network: WiredNetwork, job: Submitted, plan: Plan) -> float:
 
 def await_end(network: WiredNetwork, job: Submitted, deadline_s: float) -> None:
     """Until the job has completed, and its result is the only right one."""
-    wait_for(lambda: job.state() == "completed", "the job completes", stretched(deadline_s), POLL_S)
+    wait_for(lambda: job.state() == "completed", "the job completes", deadline_s, POLL_S)
     out = network.folder / f"{job.id[-8:]}.npy"
     sgnus("job", "results", job.id, "-o", str(out), "--home", str(job.publisher.home))
     assert np.array_equal(np.load(out), 255 - job.work.source), "the result is wrong"

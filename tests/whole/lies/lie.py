@@ -11,7 +11,6 @@ from dataclasses import replace
 from typing import Any, Final
 
 from sgnus.adapters.peers.calls import GrpcCalls
-from sgnus.adapters.processors.pool import ProcessorPool
 from sgnus.core import effects as fx
 from sgnus.core import inputs as ins
 from sgnus.core import moving
@@ -19,8 +18,9 @@ from sgnus.core.lobby import Lobby
 from sgnus.core.node import NodeCore
 from sgnus.messages.ids import PeerId
 from sgnus.messages.v1.types import OutputsHeader, SignedEnvelope, WriteOutputsReply
-from sgnus.ports import Computed, Outcome, SubBlockTask
+from sgnus.ports import Computed, Outcome
 from sgnus.runtime.engine import Engine
+from sgnus.runtime.jobs import Job
 from sgnus.runtime.work import Worker
 
 LOG: Final = logging.getLogger("tests.lies")
@@ -32,8 +32,9 @@ class Lie:
 
     is_eager = False
 
-    def made(self, outputs: Sequence[bytes]) -> Sequence[bytes]:
-        """What our worker makes of a sub-block."""
+    def made(self, job: str, outputs: Sequence[bytes]) -> Sequence[bytes]:
+        """What our worker makes of a sub-block. What it checks of others is another matter: `checked`."""
+        del job
         return outputs
 
     async def checked(self, rerun: Rerun, chunks: int) -> Outcome:
@@ -79,13 +80,13 @@ def become(lie: Lie) -> None:
 
 
 def _hook_work(lie: Lie) -> None:
-    honest_run, honest_rerun = ProcessorPool.run, Worker.run_some
+    honest_run, honest_rerun = Worker.run, Worker.run_some
 
-    async def run(self: ProcessorPool, task: SubBlockTask) -> Outcome:
-        outcome = await honest_run(self, task)
+    async def run(self: Worker, job: Job, *place: Any) -> Outcome:
+        outcome = await honest_run(self, job, *place)
         if not isinstance(outcome, Computed):
             return outcome
-        made = lie.made(outcome.outputs)
+        made = lie.made(job.view.job, outcome.outputs)
         note("what it made", made is not outcome.outputs)
         return replace(outcome, outputs=made)
 
@@ -93,7 +94,7 @@ def _hook_work(lie: Lie) -> None:
         note("what it checked", type(lie).checked is not Lie.checked)
         return await lie.checked(lambda: honest_rerun(self, *given), len(given[-1]))
 
-    ProcessorPool.run, Worker.run_some = run, run_some  # type: ignore[method-assign]
+    Worker.run, Worker.run_some = run, run_some  # type: ignore[method-assign]
 
 
 def _hook_delivery(lie: Lie) -> None:

@@ -57,6 +57,16 @@ class Withholds(Lie):
         return [] if own(core, sent.message, self._kind) else [sent]
 
 
+class WithholdsVerdicts(Withholds):
+    """Nor does it bring a receipt, in which its verdict would be."""
+
+    def __init__(self) -> None:
+        super().__init__(SignedKind.VERDICT)
+
+    def sends(self, core: NodeCore, sent: fx.Send) -> Iterable[fx.Effect]:
+        return [] if isinstance(sent.message, ReceiptGiven) else super().sends(core, sent)
+
+
 class SealsTwice(Lie):
     """Half of the others are told that it seals something else in the same attempt."""
 

@@ -26,26 +26,29 @@ def false(output: bytes) -> bytes:
 
 
 class LiesInOne(Lie):
-    """The first chunk that it ever makes is false, and nothing else."""
+    """The first chunk that it makes for a job is false, and nothing else."""
 
-    has_lied = False
+    def __init__(self) -> None:
+        self._lied: dict[str, None] = {}
 
-    def made(self, outputs: Sequence[bytes]) -> Sequence[bytes]:
-        first, self.has_lied = not self.has_lied, True
-        return [false(outputs[0]), *outputs[1:]] if first else outputs
+    def made(self, job: str, outputs: Sequence[bytes]) -> Sequence[bytes]:
+        if job in self._lied:
+            return outputs
+        self._lied[job] = None
+        return [false(outputs[0]), *outputs[1:]]
 
 
 class LiesInSome(Lie):
     """Every other chunk is false."""
 
-    def made(self, outputs: Sequence[bytes]) -> Sequence[bytes]:
+    def made(self, job: str, outputs: Sequence[bytes]) -> Sequence[bytes]:
         return [false(one) if number % 2 else one for number, one in enumerate(outputs)]
 
 
 class LiesInAll(Lie):
     """Every chunk is false."""
 
-    def made(self, outputs: Sequence[bytes]) -> Sequence[bytes]:
+    def made(self, job: str, outputs: Sequence[bytes]) -> Sequence[bytes]:
         return [false(one) for one in outputs]
 
 
