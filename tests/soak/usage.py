@@ -33,7 +33,9 @@ FLAT_PER_HOUR: Final[Mapping[str, float]] = {
 }
 """What still counts as flat, an hour: MB, descriptors, MB."""
 THREADS_MAX: Final = 22 + (os.cpu_count() or 1)
-"""Pools of fixed size start a thread at need and keep it: in a short run that is a slope, and no leak. More than this is one."""
+"""Pools of fixed size start a thread at need and keep it: in a short run that is a slope, and no leak. More than this is one. The
+largest, of the loop, has as many more as there are cores.
+"""
 OWN_MEMORY: Final = ("Pss_Anon:", "Pss_Shmem:", "SwapPss:")
 UNITS: Final[Mapping[str, str]] = {
     "memory": "MB",
