@@ -55,6 +55,10 @@ class Summary:
         said += [f"  {fault.value:26} {self.faults[fault]:5}" for fault in Fault if self.faults[fault]]
         said.append("what a node uses (a slope an hour, with its standard error)")
         said += [self._slope_line(name) for name in FLAT_PER_HOUR]
+        said += [
+            f"  memory of lives of {age} minutes: {slope.per_hour:+.1f} +- {slope.error:.1f} MB/h over {slope.lives} lives"
+            for age, slope in self.usage.slopes_by_age("memory").items()
+        ]
         threads, most = self.usage.slope("threads"), self.usage.peak("threads")
         said.append(
             f"  {'threads':12} median {self.usage.typical('threads'):7.1f}, peak {most:7.1f}     {threads.per_hour:+8.2f}/h; "
@@ -94,6 +98,9 @@ class Summary:
                     "samples": slope.samples,
                     "bound_per_hour": FLAT_PER_HOUR[name],
                     "verdict": verdicts[name],
+                    "per_hour_by_age": {
+                        age: round(one.per_hour, 3) for age, one in self.usage.slopes_by_age(name).items()
+                    },
                 }
                 for name, slope in slopes.items()
             },

@@ -12,6 +12,7 @@ import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from statistics import fmean, median
 from typing import Final
@@ -22,6 +23,8 @@ WARM_S: Final = 300.0
 """A life's first time is left out, in which modules are compiled, each part is met once, and what is kept of a job until it
 expires (orders.LIFETIME_MS, and forgetful_node.py says how long after that) can only grow.
 """
+AGES_S: Final = (WARM_S, 900.0, 1_800.0, 3_600.0, math.inf)
+"""Between these, slopes are told apart by age too: caches fill, and then they are full; what goes on growing is a leak."""
 LIFE_S_MIN: Final = 60.0
 SAMPLES_MIN: Final = 6
 S_PER_HOUR: Final = 3_600.0
@@ -88,14 +91,20 @@ class Usage:
             if figures is not None and key == (node.number, node.life):
                 self.lives.setdefault(key, []).append(Sample(now_s - born_s, figures))
 
-    def slope(self, name: str) -> Slope:
-        """How fast that figure grows in lives that are old enough."""
-        used = [life for life in map(_warm, self.lives.values()) if life]
+    def slope(self, name: str, from_s: float = WARM_S, to_s: float = math.inf) -> Slope:
+        """How fast that figure grows in lives that are old enough, while they are of that age."""
+        used = [life for life in (_aged(life, from_s, to_s) for life in self.lives.values()) if life]
         return slope_of([[(one.age_s, one.figures[name]) for one in life] for life in used])
+
+    def slopes_by_age(self, name: str) -> dict[str, Slope]:
+        """Age in minutes -> slope, of the ages that any life came to."""
+        ages = [(from_s, to_s) for from_s, to_s in pairwise(AGES_S)]
+        slopes = {_age(from_s, to_s): self.slope(name, from_s, to_s) for from_s, to_s in ages}
+        return {age: slope for age, slope in slopes.items() if slope.lives}
 
     def typical(self, name: str) -> float:
         """The median of all samples that are warm, or of all if none is."""
-        warm = [one for life in self.lives.values() for one in _warm(life)]
+        warm = [one for life in self.lives.values() for one in _aged(life, WARM_S, math.inf)]
         found = warm or [one for life in self.lives.values() for one in life]
         return median(one.figures[name] for one in found) if found else 0.0
 
@@ -152,11 +161,15 @@ def _size(path: Path) -> int:
         return 0
 
 
-def _warm(life: Sequence[Sample]) -> list[Sample]:
+def _aged(life: Sequence[Sample], from_s: float, to_s: float) -> list[Sample]:
     """What counts of a life; nothing of one that was too short."""
-    warm = [one for one in life if one.age_s >= WARM_S]
-    is_enough = len(warm) >= SAMPLES_MIN and warm[-1].age_s - warm[0].age_s >= LIFE_S_MIN
-    return warm if is_enough else []
+    aged = [one for one in life if from_s <= one.age_s < to_s]
+    is_enough = len(aged) >= SAMPLES_MIN and aged[-1].age_s - aged[0].age_s >= LIFE_S_MIN
+    return aged if is_enough else []
+
+
+def _age(from_s: float, to_s: float) -> str:
+    return f"from {from_s / 60:.0f}" if math.isinf(to_s) else f"{from_s / 60:.0f} to {to_s / 60:.0f}"
 
 
 def _centred(life: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
