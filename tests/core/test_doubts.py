@@ -10,13 +10,20 @@ from sgnus.core import roster as rosters
 from sgnus.core.doubts import Doubts
 from sgnus.core.inputs import JobChanged, PeerSaid, RoomHeard
 from sgnus.core.node import NodeCore
+from sgnus.core.pacing import turn_ms
 from sgnus.core.patience import patience_ms
-from sgnus.core.room import Phase
+from sgnus.core.room import Phase, Room
 from sgnus.messages.ids import PeerId
-from sgnus.messages.limits import LEASE_DEADLINES_MAX, RESTARTS_MAX, ROOM_STALE_MS, ROOMS_PER_JOB_MAX
-from sgnus.messages.v1.types import PublisherView, RoomAnnouncement
+from sgnus.messages.limits import (
+    ANNOUNCE_MS_MIN,
+    LEASE_DEADLINES_MAX,
+    RESTARTS_MAX,
+    ROOM_STALE_MS,
+    ROOMS_PER_JOB_MAX,
+)
+from sgnus.messages.v1.types import Held, PublisherView, RoomAnnouncement, SignedKind
 from sgnus.sim.pens import address_of
-from tests.core.seats import PUBLISHER, pen, room
+from tests.core.seats import PUBLISHER, held, pen, room
 from tests.core.test_app_seats import FACTS, JOB
 from tests.core.test_no_time_lost import A, seated
 
@@ -127,7 +134,66 @@ def test_a_room_that_does_nothing_does_not_end_ours() -> None:
     node.handle(RoomHeard(A, said(10**6)), LONGEST_MS)
     assert ours.phase is Phase.HOST
     node.handle(RoomHeard(A, said(10**6 + 1, delivered=1)), LONGEST_MS + 1)
+    assert ours.phase is Phase.HOST, "we know that it delivered nothing"
+    _hold(ours, said(1).instance)
+    node.handle(RoomHeard(A, said(10**6 + 2, delivered=1)), LONGEST_MS + 2)
     assert ours.phase is Phase.CLOSED
+
+
+def test_a_host_that_counts_as_its_own_what_our_room_did_does_not_end_it() -> None:
+    node = listener()
+    heard_until(node, 0, LONGEST_MS)
+    node.room = ours = room("b", "b", "c")
+    ours.hosting.preferred = said(1).instance
+    node.handle(RoomHeard(A, said(10**6)), LONGEST_MS)
+    _hold(ours, ours.seat.instance)
+    node.handle(RoomHeard(A, said(10**6 + 1, delivered=1)), LONGEST_MS + 1)
+    node.handle(RoomHeard(A, said(10**6 + 2, delivered=1)), LONGEST_MS + 2)
+    assert ours.phase is Phase.HOST
+
+
+def _hold(ours: Room, instance: str) -> None:
+    word = held(instance, 0)
+    ours.book.add_held(pen("x").open(word, SignedKind.HELD, Held), word)
+
+
+@pytest.mark.parametrize("nonces", [(1, 1, 1, 1, 1, 1), (1, 2, 3, 4, 5, 6)])
+def test_who_speaks_seldom_begins_anew_no_more_often_than_is_honest(nonces: tuple[int, ...]) -> None:
+    doubts, since = Doubts(), []
+    for number, nonce in enumerate(nonces):
+        doubts.hear(A, said(number + 1, nonce=nonce), 3, number * (ROOM_STALE_MS + 1), is_excused=False)
+        since.append(doubts.progress[A, 0].since_ms)
+    assert since[RESTARTS_MAX:] == [RESTARTS_MAX * (ROOM_STALE_MS + 1)] * (len(nonces) - RESTARTS_MAX)
+
+
+def test_in_a_crowd_rooms_may_speak_as_seldom_as_they_do_without_beginning_anew() -> None:
+    doubts = Doubts()
+    for now_ms in (0, ROOM_STALE_MS + 1):
+        doubts.hear(A, said(now_ms + 1), 3, now_ms, is_excused=False, silent_ms=2 * ROOM_STALE_MS)
+    assert (doubts.progress[A, 0].since_ms, doubts.progress[A, 0].restarts) == (0, 0)
+
+
+ROOMS = 60
+TURN_MS = turn_ms(ANNOUNCE_MS_MIN, ROOMS)
+
+
+def test_rooms_of_a_crowd_that_do_their_work_are_not_idle_until_their_turn_to_speak_comes() -> None:
+    node = listener()
+    facts = dataclasses.replace(
+        node.jobs[JOB].facts, microjobs=ROOMS, sub_blocks=10 * ROOMS, deadline_ms=2_000
+    )
+    node.handle(JobChanged(facts), 0)
+    hosts = [PeerId(f"host {number}") for number in range(ROOMS)]
+    for now_ms in range(0, 3 * TURN_MS, TURN_MS // ROOMS):
+        number, turn = now_ms // (TURN_MS // ROOMS) % ROOMS, now_ms // TURN_MS
+        word = dataclasses.replace(
+            said(now_ms + 1, delivered=turn),
+            microjob=number,
+            instance=rosters.instance_id(JOB, number, hosts[number], 1),
+        )
+        node.handle(RoomHeard(hosts[number], word), now_ms)
+        if now_ms >= TURN_MS:
+            assert not node.jobs[JOB].without_room(now_ms)
 
 
 @pytest.mark.parametrize("delivered", [0, 1])

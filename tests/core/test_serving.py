@@ -13,11 +13,12 @@ from sgnus.core.inputs import JobChanged, PeerConnected, PeerLost, PeerSaid, Roo
 from sgnus.core.node import NodeCore
 from sgnus.core.patience import patience_ms
 from sgnus.core.publication import Publication
-from sgnus.core.room import Phase
+from sgnus.core.room import Phase, Room
 from sgnus.core.room_table import handle
-from sgnus.core.serving import Wait, is_starved
+from sgnus.core.serving import Harvest, Wait, is_idle_for_long, is_led_about, is_starved
 from sgnus.messages.ids import InstanceId, PeerId
 from sgnus.messages.limits import (
+    ABANDONMENTS_MAX,
     IDLE_SEAT_MS,
     LEASE_DEADLINES_MAX,
     REMIND_MS,
@@ -73,7 +74,7 @@ def test_a_member_that_gets_no_work_for_too_long_leaves_and_sees_no_room_of_that
     assert at_ms == pytest.approx(LONGEST_MS, abs=3 * STEP_MS)
     lobby = node.jobs[JOB]
     assert not lobby.living(at_ms + STARVING_MS - 1)
-    assert lobby.shunned[A] == node.search.starving[A] == at_ms + STARVING_MS
+    assert lobby.shunned[A] == node.search.hosts.starving[A] == at_ms + STARVING_MS
 
 
 @pytest.mark.parametrize(
@@ -146,6 +147,62 @@ def test_a_seat_that_was_lost_and_got_again_goes_on_waiting_but_not_after_long()
     assert not is_starved(waits, room("b", "a", "b", "c"), LONGEST_MS + SILENCE_MS_MAX + 1)
 
 
+FRUITLESS_MS = ABANDONMENTS_MAX * LEASE_DEADLINES_MAX * 60_000 + PATIENCE_MS
+
+
+def looked_until(harvests: dict[PeerId, Harvest], seat: Room, from_ms: int, until_ms: int) -> int | None:
+    """When it has had nothing to do for too long."""
+    return next((x for x in range(from_ms, until_ms, STEP_MS) if is_idle_for_long(harvests, seat, x)), None)
+
+
+def test_a_host_that_says_again_and_again_that_others_have_the_work_is_left() -> None:
+    harvests: dict[PeerId, Harvest] = {}
+    seat = room("b", "a", "b", "c")
+    assert looked_until(harvests, seat, 0, FRUITLESS_MS) is None
+    word = held(seat.seat.instance, 0)
+    seat.book.add_held(pen("x").open(word, SignedKind.HELD, Held), word)
+    assert looked_until(harvests, seat, FRUITLESS_MS, 3 * FRUITLESS_MS) == 2 * FRUITLESS_MS
+
+
+def test_what_we_work_on_ourselves_is_waited_for() -> None:
+    harvests: dict[PeerId, Harvest] = {}
+    seat = room("b", "a", "b", "c")
+    seat.work.running.append(0)
+    assert looked_until(harvests, seat, 0, 2 * FRUITLESS_MS) is None
+    seat.work.running.clear()
+    assert looked_until(harvests, seat, 2 * FRUITLESS_MS, 4 * FRUITLESS_MS) == 3 * FRUITLESS_MS
+
+
+@pytest.mark.parametrize("how", ["nothing is done", "something is done", "all is done here"])
+def test_a_host_that_moves_on_with_us_before_anything_is_done_is_left(how: str) -> None:
+    harvests: dict[PeerId, Harvest] = {}
+    led = []
+    for now_ms in range(0, FRUITLESS_MS + SILENCE_MS_MAX, SILENCE_MS_MAX):
+        seat = room("b", "a", "b", "c", sub_blocks=1 if how == "all is done here" else 3)
+        if how != "nothing is done" and now_ms == FRUITLESS_MS // SILENCE_MS_MAX * SILENCE_MS_MAX:
+            word = held(seat.seat.instance, 0)
+            seat.book.add_held(pen("x").open(word, SignedKind.HELD, Held), word)
+        seat.work.running.append(0)
+        led.append(is_led_about(harvests, seat, now_ms))
+    assert led[:-1] == [False] * (len(led) - 1)
+    assert led[-1] is (how == "nothing is done")
+
+
+def test_what_came_of_our_seats_is_bounded_and_forgotten() -> None:
+    harvests: dict[PeerId, Harvest] = {}
+    for number in range(WAITS_MAX + 3):
+        is_idle_for_long(harvests, room("b", f"host {number}", "b"), number)
+    assert len(harvests) == WAITS_MAX
+    for number in range(WAITS_MAX + 3):
+        is_idle_for_long(harvests, room("b", "a", "b"), number)
+        harvests[A].delivered[InstanceId(str(number))] = 0
+    is_idle_for_long(harvests, room("b", "a", "b"), 0)
+    assert len(harvests[A].delivered) <= WAITS_MAX + 1
+    seat = room("b", "a", "b")
+    seat.is_publisher_here = False
+    assert not is_idle_for_long(harvests, seat, 1) and A not in harvests
+
+
 def test_hosts_that_are_waited_for_are_bounded() -> None:
     waits: dict[PeerId, Wait] = {}
     for number in range(WAITS_MAX + 3):
@@ -158,7 +215,7 @@ def test_the_room_of_a_host_that_was_left_does_not_end_ours() -> None:
     assert node.room is not None and node.room.phase is Phase.HOST
     rival = dataclasses.replace(_announcement(node), instance=rosters.instance_id(JOB, 0, A, 1))
     node.room.hosting.preferred = rival.instance
-    node.search.starving[A] = 10_000
+    node.search.hosts.starving[A] = 10_000
     node.handle(RoomHeard(A, rival), 9_999)
     assert node.room is not None and node.room.phase is Phase.HOST
     node.handle(RoomHeard(A, dataclasses.replace(rival, sequence=2)), 10_001)

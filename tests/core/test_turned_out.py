@@ -48,7 +48,7 @@ def test_a_host_that_took_our_seat_too_often_has_no_rooms_for_a_minute() -> None
     times = [SHORT_MS * number for number in range(REMOVALS_MAX)]
     node = standing_alone(times)
     until_ms = times[-1] + STARVING_MS
-    assert node.jobs[JOB].shunned[A] == node.search.starving[A] == until_ms
+    assert node.jobs[JOB].shunned[A] == node.search.hosts.starving[A] == until_ms
     assert is_living(node, until_ms - 1) is False
     assert is_living(node, until_ms + 1) is True
 
@@ -60,7 +60,7 @@ def test_who_does_so_less_often_is_asked_again(how: str) -> None:
     node = standing_alone(
         [step_ms * number for number in range(count)], asked_to_go=how == "we had asked to go"
     )
-    assert is_living(node, step_ms * count) and not node.search.starving
+    assert is_living(node, step_ms * count) and not node.search.hosts.starving
 
 
 def test_who_took_our_seat_is_counted_within_bounds_and_anew_after_it_counted() -> None:

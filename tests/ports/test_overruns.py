@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
+import subprocess
+import sys
 import time
+from pathlib import Path
 from typing import Any, cast
 
 import grpc
@@ -329,3 +333,12 @@ def test_a_flood_that_is_passed_on_does_not_make_those_who_pass_it_on_exceed_the
             assert victim.gossip.counters()["dropped_over_budget"] == 0
 
     asyncio.run(story())
+
+
+def test_hanging_up_gives_up_no_lock_on_a_file(tmp_path: Path) -> None:
+    with (tmp_path / "database").open("w") as file:
+        fcntl.lockf(file, fcntl.LOCK_EX)
+        assert not hang_up("ipv4:192.0.2.1:9")
+        other = f"import fcntl; fcntl.lockf(open({file.name!r}, 'w'), fcntl.LOCK_EX | fcntl.LOCK_NB)"
+        done = subprocess.run([sys.executable, "-c", other], capture_output=True, text=True, check=False)
+    assert "BlockingIOError" in done.stderr

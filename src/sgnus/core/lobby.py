@@ -246,10 +246,13 @@ def forget(lobby: Lobby, instance: InstanceId) -> None:
 
 
 def is_stalled(lobby: Lobby, host: PeerId, microjob: int, now_ms: int) -> bool:
-    """Nothing has been done for long in this host's room of this microjob, by its own word. Apps take any time."""
+    """Nothing has been done for long in this host's room of this microjob, by its own word. Apps take any time, and where many
+    rooms speak, news does.
+    """
     facts = lobby.facts
     is_of_apps = facts.processor.startswith("app:")
-    return not is_of_apps and lobby.doubts.is_stalled(host, microjob, facts.deadline_ms, now_ms)
+    said_ms = now_ms - (stale_ms(lobby.crowd) - ROOM_STALE_MS)
+    return not is_of_apps and lobby.doubts.is_stalled(host, microjob, facts.deadline_ms, said_ms)
 
 
 def lose(lobby: Lobby, host: PeerId, instance: InstanceId, now_ms: int) -> None:

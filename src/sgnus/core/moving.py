@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from sgnus.core import effects as fx
 from sgnus.core import roster as rosters
-from sgnus.core import rounds
+from sgnus.core import rounds, serving
 from sgnus.core.leases import LeaseBoard, Pace
 from sgnus.core.lobby import Lobby
 from sgnus.core.membership import request_work
@@ -168,6 +168,10 @@ def follow(node: NodeCore, sender: PeerId, said: OnPeerListChanged, now_ms: int)
         return
     if roster.list.microjob >= lobby.facts.microjobs or node.pen.peer not in roster.peers:
         raise PeerFault("a host moves on to a microjob that is none, or without us")
+    if serving.is_led_about(node.search.hosts.harvests, room, now_ms):
+        send_leave(node, roster.instance, (sender,))
+        leave(node, None, now_ms)
+        return
     room.close("moved on")
     node.out += room.out
     node.room, room.out = None, []

@@ -25,7 +25,7 @@ from sgnus.core.pen import Pen
 from sgnus.core.publication import Publication
 from sgnus.core.room import Phase, Room
 from sgnus.core.round_list import Rounds
-from sgnus.core.serving import Removals, Wait, is_turned_out, shun
+from sgnus.core.serving import Hosts, is_led_about, is_turned_out, shun
 from sgnus.messages.errors import PeerFault
 from sgnus.messages.ids import BlockId, PeerId
 from sgnus.messages.v1.types import SignedEnvelope
@@ -63,8 +63,7 @@ class Own:
 class Search:
     """The search for a seat: what was asked for, when to look again, who else may be looking, which apps want us to host.
     `full`: how many rooms in a row were full when we asked; `ask_ms`: when the next may be asked. `unserved`: publishers that
-    left a room of ours alone, and until when we take no seat in their jobs; `waits`: hosts that have work and give us none;
-    `removed`: hosts that took our seat; `starving`: those that we left for either, and until when none of their rooms counts.
+    left a room of ours alone, and until when we take no seat in their jobs.
     """
 
     neighbours: tuple[PeerId, ...]
@@ -74,9 +73,7 @@ class Search:
     ask_ms: int = 0
     claims: list[AppClaim] = field(default_factory=list)
     unserved: dict[PeerId, int] = field(default_factory=dict)
-    waits: dict[PeerId, Wait] = field(default_factory=dict)
-    removed: dict[PeerId, Removals] = field(default_factory=dict)
-    starving: dict[PeerId, int] = field(default_factory=dict)
+    hosts: Hosts = field(default_factory=Hosts)
 
 
 @dataclass(slots=True)
@@ -228,9 +225,12 @@ class NodeCore:
             return
         if room.work.is_complete_elsewhere:
             rounds.keep_left(self, room)
-        if room.work.is_removed and is_turned_out(self.search.removed, room.host, now_ms):
+        is_turned = room.work.is_removed and is_turned_out(self.search.hosts.removed, room.host, now_ms)
+        is_led = room.work.going_ms is None and is_led_about(self.search.hosts.harvests, room, now_ms)
+        if is_turned or is_led:
             shun(self.search, lobby, room.host, now_ms)
-            room.tell(f"{room.host[-6:]} took our seat too often")
+            why = "took our seat too often" if is_turned else "lets nothing be done"
+            room.tell(f"{room.host[-6:]} {why}")
             self.out += room.out
         if room.work.going_ms is None:
             lobby.listen(now_ms)

@@ -13,7 +13,7 @@ from sgnus.core.lobby import Lobby, forget, is_stalled
 from sgnus.core.publication import Publication
 from sgnus.core.room import Phase, Room
 from sgnus.messages.errors import PeerFault
-from sgnus.messages.ids import BlockId, InstanceId
+from sgnus.messages.ids import BlockId, InstanceId, PeerId
 from sgnus.messages.limits import YIELDED_MS
 from sgnus.messages.topics import lobby_topic
 from sgnus.messages.v1.types import (
@@ -30,6 +30,7 @@ from sgnus.messages.v1.types import (
     ProcessedRecord,
     PublisherView,
     ReceiptGiven,
+    RoomAnnouncement,
     RoomClosed,
     SignedEnvelope,
     SignedKind,
@@ -109,12 +110,19 @@ def _said(node: NodeCore, given: ins.PeerSaid, now_ms: int) -> None:
         return
     if node.room is not None and _concerns(node, message, node.room):
         node.to_room(given.peer, message, now_ms)
-    if isinstance(message, PublisherView) and node.room is not None and node.room.phase is Phase.HOST:
-        _meet_preferred(node, message, now_ms)
+    if isinstance(message, PublisherView):
+        _meet_preferred(node, given.peer, message, now_ms)
 
 
-def _meet_preferred(node: NodeCore, view: PublisherView, now_ms: int) -> None:
-    """If the instance that the publisher prefers lives, and something is done there, our room need not wait for its next word."""
+def _meet_preferred(node: NodeCore, sender: PeerId, view: PublisherView, now_ms: int) -> None:
+    """If the instance that the publisher prefers lives, and something is done there, our room need not wait for its next word.
+    A view of another microjob, or anybody else's, says nothing of our room.
+    """
+    room = node.room
+    if room is None or room.phase is not Phase.HOST or sender != room.seat.publisher:
+        return
+    if not _concerns(node, view, room):
+        return
     lobby = node.jobs.get(BlockId(view.job))
     known = lobby.rooms.get(InstanceId(view.preferred)) if lobby is not None else None
     if lobby is None or known is None or known.announcement.microjob != view.microjob:
@@ -163,10 +171,18 @@ def _heard(node: NodeCore, given: ins.RoomHeard, now_ms: int) -> None:
     if said.sequence and said.microjob < lobby.facts.microjobs:
         is_excused = said.waiting and not seeking.is_near(node, lobby)
         most = lobby.facts.sub_blocks_of(said.microjob)
-        lobby.doubts.hear(given.host, said, most, now_ms, is_excused=is_excused)
+        lobby.doubts.hear(
+            given.host,
+            said,
+            most,
+            now_ms,
+            is_excused=is_excused,
+            silent_ms=pacing.stale_ms(lobby.crowd),
+            proved=_proved(node.room, said),
+        )
     is_ours = node.room is not None and node.room.seat.instance == said.instance
     is_idle = is_stalled(lobby, given.host, said.microjob, now_ms) and not is_ours
-    if is_idle or node.search.starving.get(given.host, now_ms) > now_ms:
+    if is_idle or node.search.hosts.starving.get(given.host, now_ms) > now_ms:
         return  # It shall not end our room: whoever sits in its own has nothing to do.
     room = node.room
     if room is not None and room.seat.job == said.job and room.phase is Phase.HOST:
@@ -181,6 +197,14 @@ def _heard(node: NodeCore, given: ins.RoomHeard, now_ms: int) -> None:
     if is_host and room.phase is Phase.CLOSED:
         lobby.doubts.yielded = {peer: until for peer, until in lobby.doubts.yielded.items() if until > now_ms}
         lobby.doubts.yielded[given.host] = now_ms + YIELDED_MS
+
+
+def _proved(room: Room | None, said: RoomAnnouncement) -> int | None:
+    """How much a rival of the room that we host delivered by itself; None where we do not know it."""
+    if room is None or (said.job, said.microjob) != (room.seat.job, room.seat.microjob):
+        return None
+    is_known = room.phase is Phase.HOST and room.hosting.has_view and said.instance != room.seat.instance
+    return room.book.held_of(said.instance) if is_known else None
 
 
 def _seat_asked(node: NodeCore, given: ins.SeatAsked, now_ms: int) -> None:

@@ -49,6 +49,10 @@ class RecordBook:
         """Number of sub-blocks that the publisher holds."""
         return len(self._held)
 
+    def held_of(self, instance: str) -> int:
+        """Number of sub-blocks of which the publisher holds what this instance delivered."""
+        return sum(held.instance == instance for held, _ in self._held.values())
+
     def held_by(self, sub_block: int) -> PeerId | None:
         """The member whose result counts."""
         known = self._held.get(sub_block)

@@ -121,7 +121,10 @@ def _go_elsewhere(node: NodeCore, room: Room, now_ms: int) -> None:
 
 def _is_starved(node: NodeCore, room: Room, now_ms: int) -> bool:
     """Our host has work and gives us none."""
-    return room.seat.job in node.jobs and serving.is_starved(node.search.waits, room, now_ms)
+    if room.seat.job not in node.jobs:
+        return False
+    is_idle = serving.is_idle_for_long(node.search.hosts.harvests, room, now_ms)
+    return serving.is_starved(node.search.hosts.waits, room, now_ms) or is_idle
 
 
 def _leave_host(node: NodeCore, room: Room, now_ms: int) -> None:

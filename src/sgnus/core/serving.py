@@ -7,14 +7,21 @@ docs/protocol/room.md.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from sgnus.core.lobby import Lobby
 from sgnus.core.patience import patience_ms
 from sgnus.core.room import Phase, Room
-from sgnus.messages.ids import PeerId
-from sgnus.messages.limits import LEASE_DEADLINES_MAX, REMOVALS_MAX, SILENCE_MS_MAX, STARVING_MS, WAITS_MAX
+from sgnus.messages.ids import InstanceId, PeerId
+from sgnus.messages.limits import (
+    ABANDONMENTS_MAX,
+    LEASE_DEADLINES_MAX,
+    REMOVALS_MAX,
+    SILENCE_MS_MAX,
+    STARVING_MS,
+    WAITS_MAX,
+)
 
 if TYPE_CHECKING:
     from sgnus.core.node import Search
@@ -29,6 +36,19 @@ class Wait:
 
 
 @dataclass(slots=True)
+class Harvest:
+    """Since when nothing was delivered in a host's rooms, for how long of that we have had nothing to do, how often our seat
+    ended meanwhile in a room that was not complete, and when we last looked. `delivered`: by instance, by the publisher's word.
+    """
+
+    grown_ms: int
+    seen_ms: int
+    idle_ms: int | None = None
+    moves: int = 0
+    delivered: dict[InstanceId, int] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
 class Removals:
     """How often in a row a host took our seat, and when it last did."""
 
@@ -36,9 +56,21 @@ class Removals:
     last_ms: int
 
 
+@dataclass(slots=True)
+class Hosts:
+    """Hosts as our seats with them were. `waits`: those that have work and give us none; `harvests`: what came of our seats;
+    `removed`: those that took our seat; `starving`: those that we left for any of it, and until when none of their rooms counts.
+    """
+
+    waits: dict[PeerId, Wait] = field(default_factory=dict)
+    harvests: dict[PeerId, Harvest] = field(default_factory=dict)
+    removed: dict[PeerId, Removals] = field(default_factory=dict)
+    starving: dict[PeerId, int] = field(default_factory=dict)
+
+
 def shun(search: Search, lobby: Lobby, host: PeerId, now_ms: int) -> None:
     """None of this host's rooms counts for us for a while, so that others are founded, and ends none of ours."""
-    starving, until_ms = search.starving, now_ms + STARVING_MS
+    starving, until_ms = search.hosts.starving, now_ms + STARVING_MS
     starving.pop(host, None)
     lobby.shunned[host] = starving[host] = until_ms
     if len(starving) > WAITS_MAX:
@@ -76,6 +108,74 @@ def is_starved(waits: dict[PeerId, Wait], room: Room, now_ms: int) -> bool:
     return now_ms - wait.since_ms >= _longest_ms(room)
 
 
+def is_idle_for_long(harvests: dict[PeerId, Harvest], room: Room, now_ms: int) -> bool:
+    """Whether we have had nothing to do, and nothing was delivered here, for longer than honest leases may follow each other: a
+    host may say for ever that others have the work.
+    """
+    harvest = _look(harvests, room, now_ms)
+    if harvest is None:
+        return False
+    if not _could_help(room):
+        harvest.idle_ms = None
+        return False
+    harvest.idle_ms = now_ms if harvest.idle_ms is None else max(harvest.idle_ms, harvest.grown_ms)
+    return now_ms - harvest.idle_ms >= _fruitless_ms(room)
+
+
+def is_led_about(harvests: dict[PeerId, Harvest], room: Room, now_ms: int) -> bool:
+    """Our host moves on with us, ends the room, or takes our seat: whether it has done so again and again before anything was
+    delivered.
+    """
+    harvest = _look(harvests, room, now_ms)
+    if harvest is None or room.book.is_complete():
+        return False
+    harvest.moves += 1
+    return harvest.moves >= REMOVALS_MAX and now_ms - harvest.grown_ms >= _fruitless_ms(room)
+
+
+def _look(harvests: dict[PeerId, Harvest], room: Room, now_ms: int) -> Harvest | None:
+    """What is delivered in this host's rooms, by the publisher's word; None where we do not work, or nothing can be delivered."""
+    host, instance = room.host, room.seat.instance
+    if host == room.seat.me or room.seat.by_app or not room.seat.workers:
+        return None
+    if room.work.leaves_ms is not None or not room.is_publisher_here:
+        harvests.pop(host, None)
+        return None
+    harvest = harvests.get(host)
+    if harvest is None or now_ms - harvest.seen_ms > SILENCE_MS_MAX:
+        harvests.pop(host, None)
+        harvest = harvests[host] = Harvest(now_ms, now_ms)
+        if len(harvests) > WAITS_MAX:
+            del harvests[next(iter(harvests))]
+    delivered, before = room.book.held_of(instance), harvest.delivered.pop(instance, 0)
+    if delivered > before:
+        harvest.grown_ms, harvest.moves = now_ms, 0
+    harvest.delivered[instance], harvest.seen_ms = max(delivered, before), now_ms
+    if len(harvest.delivered) > WAITS_MAX:
+        del harvest.delivered[next(iter(harvest.delivered))]
+    return harvest
+
+
+def _fruitless_ms(room: Room) -> int:
+    """So many leases may follow each other in vain before the publisher runs a sub-block itself."""
+    deadline_ms = room.seat.deadline_ms
+    return ABANDONMENTS_MAX * LEASE_DEADLINES_MAX * deadline_ms + patience_ms(deadline_ms)
+
+
+def _could_help(room: Room) -> bool:
+    """Our worker is idle, and there is work that we did not do."""
+    if not _is_ready(room):
+        return False
+    return any(n not in room.work.processed and not room.book.is_held(n) for n in range(room.book.sub_blocks))
+
+
+def _is_ready(room: Room) -> bool:
+    """A member that would work at once."""
+    if room.phase is not Phase.MEMBER or room.seat.by_app or not room.seat.workers:
+        return False
+    return not room.work.running and room.work.leaves_ms is None and room.is_publisher_here
+
+
 def _longest_ms(room: Room) -> int:
     """Whoever asks to go is let go at once, and a room in which all is done ends at once.
 
@@ -92,9 +192,7 @@ def _wants(room: Room, now_ms: int) -> bool:
     """We could work, and there is work that nobody has, or has had for too long, as far as we are told, and that we did not do or
     give back ourselves; or we asked to go, and are kept; or all is done, and the host neither ends the room nor moves on.
     """
-    if room.phase is not Phase.MEMBER or room.seat.by_app or not room.seat.workers:
-        return False
-    if room.work.running or room.work.leaves_ms is not None or not room.is_publisher_here:
+    if not _is_ready(room):
         return False
     if room.work.going_ms is not None:
         return True

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import faulthandler
 import gc
 import json
 import logging
@@ -38,6 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # Our children are begun anew, never forked: gRPC's handlers for forks have nothing to do here, and can fail.
     os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
     log_to_stderr(options.log_format, verbose=options.verbose)
+    faulthandler.enable(file=2)  # A library that aborts says nothing by itself: at least where it did.
     allow_open_files()
     try:
         asyncio.run(_run(options))

@@ -10,26 +10,27 @@ from typing import Final
 
 from sgnus.core import effects as fx
 from sgnus.core import inputs as ins
-from sgnus.core.room import Room
 from sgnus.core.seating import change_list
 from sgnus.messages.ids import PeerId
 from sgnus.messages.v1.types import (
     CancelBody,
     EntryKind,
-    GossipMessage,
-    Held,
-    HeldNotice,
     OnPeerListChanged,
     OnSubBlockProcessingStarted,
-    PublisherView,
-    Records,
-    Removal,
-    RemovalReason,
-    RoomAnnouncement,
     SignedEnvelope,
     SignedKind,
-    SubBlockAbandoned,
     TakenBody,
+)
+from sgnus.sim.holding_vices import (
+    ClosingHost,
+    DeafHost,
+    EvictingHost,
+    HoardingHost,
+    HoppingHost,
+    LockedHost,
+    PulsingHost,
+    RemovingHost,
+    ViewForger,
 )
 from sgnus.sim.member_vices import (
     WORDS,
@@ -43,7 +44,6 @@ from sgnus.sim.member_vices import (
     Squatter,
     Usurper,
     Withholder,
-    other_than,
     seat_of,
 )
 from sgnus.sim.peer import Peer
@@ -67,77 +67,6 @@ class StarvingHost(Vice):
         message = effect.message if isinstance(effect, fx.Send) else None
         is_lease = isinstance(message, OnSubBlockProcessingStarted) and message.member != view.me
         return [] if is_lease and view.hosted is not None else [effect]
-
-
-class RemovingHost(Vice):
-    """As a host it removes members that did nothing wrong."""
-
-    def adds(self, view: View, given: ins.Input) -> Iterable[Deed]:
-        room = view.hosted
-        if room is None or not view.rolls(100):
-            return ()
-        others = other_than(view, room.roster.peers)
-        if not others:
-            return ()
-        return _remove(view, room, view.dice.sample(others, view.dice.randint(1, len(others))))
-
-
-class EvictingHost(Vice):
-    """It founds before anybody else, removes everybody as soon as they sit, does all by itself, and lets nobody verify it."""
-
-    def adds(self, view: View, given: ins.Input) -> Iterable[Deed]:
-        _found_first(view)
-        room = view.hosted
-        others = () if room is None else other_than(view, room.roster.peers)
-        if room is None or not others:
-            return ()
-        return _remove(view, room, others)
-
-
-class DeafHost(Vice):
-    """It founds before anybody else, and never hears that its first sub-block is held: its room ends for none of its members."""
-
-    def adds(self, view: View, given: ins.Input) -> Iterable[Deed]:
-        _found_first(view)
-        return ()
-
-    def hears(self, view: View, given: ins.Input) -> ins.Input | None:
-        if view.hosted is None:
-            return given
-        if isinstance(given, ins.DeliveryEnded) and given.sub_block == 0:
-            return replace(given, held=None)
-        if isinstance(given, ins.PeerSaid) and isinstance(
-            given.message, HeldNotice | Records | PublisherView
-        ):
-            held = tuple(word for word in given.message.held if _sub_block_of(view, word))
-            return replace(given, message=replace(given.message, held=held))
-        return given
-
-
-class LockedHost(Vice):
-    """It founds before anybody else, does one sub-block, so that the publisher prefers its room, then nothing, and says that all
-    seats are taken.
-    """
-
-    def adds(self, view: View, given: ins.Input) -> Iterable[Deed]:
-        _found_first(view)
-        return ()
-
-    def hears(self, view: View, given: ins.Input) -> ins.Input | None:
-        return None if isinstance(given, ins.SeatAsked) else given
-
-    def does(self, view: View, effect: fx.Effect) -> Iterable[Deed]:
-        is_abandoned = isinstance(effect, fx.Send) and isinstance(effect.message, SubBlockAbandoned)
-        if is_abandoned or (isinstance(effect, fx.Process) and effect.sub_block):
-            return ()
-        if not isinstance(effect, fx.Gossip):
-            return [effect]
-        word = effect.message.body
-        if not isinstance(word, SignedEnvelope) or word.kind is not SignedKind.ANNOUNCEMENT:
-            return [effect]
-        said = view.core.pen.open(word, SignedKind.ANNOUNCEMENT, RoomAnnouncement)
-        locked = view.core.pen.sign(SignedKind.ANNOUNCEMENT, replace(said, seats=0, members=11))
-        return [fx.Gossip(effect.topic, GossipMessage(body=locked))]
 
 
 class TwoListedHost(Vice):
@@ -174,26 +103,6 @@ class SybilHost(Vice):
         return deeds
 
 
-def _remove(view: View, room: Room, gone: Collection[PeerId]) -> list[Deed]:
-    """It says that these were silent."""
-    removals = tuple(
-        Removal(peer=peer, reason=RemovalReason.SILENT, sub_blocks=(), silent_ms=9_000) for peer in gone
-    )
-    members = tuple(member for member in room.roster.list.members if member.peer not in gone)
-    change_list(room, members, removals, view.now_ms)
-    deeds, room.out = list[Deed](room.out), []
-    return deeds
-
-
-def _found_first(view: View) -> None:
-    for lobby in view.core.jobs.values():
-        lobby.turn_from_ms = lobby.entered_ms = 0
-
-
-def _sub_block_of(view: View, word: SignedEnvelope) -> int:
-    return view.core.pen.open(word, SignedKind.HELD, Held).sub_block
-
-
 class Poisoner(Vice):
     """It writes to the job database what it may not: ends of others' jobs, rooms by the dozen, and bytes that are no entry."""
 
@@ -227,12 +136,16 @@ def corrupt(
 
 VICES: Final[Mapping[str, Callable[[], Vice]]] = {
     "accuser": Accuser,
+    "closing-host": ClosingHost,
     "copycat": Copycat,
     "deaf-host": DeafHost,
     "evicting-host": EvictingHost,
     "flooder": Flooder,
     "forger": Forger,
+    "hoarding-host": HoardingHost,
+    "hopping-host": HoppingHost,
     "locked-host": LockedHost,
+    "pulsing-host": PulsingHost,
     "poisoner": Poisoner,
     "prattler": Prattler,
     "removing-host": RemovingHost,
@@ -243,6 +156,7 @@ VICES: Final[Mapping[str, Callable[[], Vice]]] = {
     "sybil-host": SybilHost,
     "two-listed-host": TwoListedHost,
     "usurper": Usurper,
+    "view-forger": ViewForger,
     "withholder": Withholder,
     **{f"no-{kind.name.lower()}": partial(Mute, kind) for kind in WORDS},
 }

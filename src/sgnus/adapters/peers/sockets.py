@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 import socket
+import stat
 from pathlib import Path
 from typing import Final
 from urllib.parse import unquote
@@ -31,7 +33,12 @@ def hang_up(peer: str) -> bool:
 
 
 def _copied(descriptor: int) -> socket.socket:
-    """A copy keeps the descriptor from becoming another's meanwhile. OSError if it is not that of a socket."""
+    """A copy keeps the descriptor from becoming another's meanwhile. OSError if it is not that of a socket.
+
+    Nothing else is copied: who closes a copy of a file gives up all locks of its process on that file, SQLite's too (fcntl(2)).
+    """
+    if not stat.S_ISSOCK(os.fstat(descriptor).st_mode):
+        raise OSError(errno.ENOTSOCK, os.strerror(errno.ENOTSOCK))
     copy = os.dup(descriptor)
     try:
         return socket.socket(fileno=copy)
