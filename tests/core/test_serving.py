@@ -15,8 +15,8 @@ from sgnus.core.patience import patience_ms
 from sgnus.core.publication import Publication
 from sgnus.core.room import Phase, Room
 from sgnus.core.room_table import handle
-from sgnus.core.serving import Harvest, Wait, is_idle_for_long, is_led_about, is_starved
-from sgnus.messages.ids import InstanceId, PeerId
+from sgnus.core.serving import Harvest, Place, Wait, is_idle_for_long, is_led_about, is_starved
+from sgnus.messages.ids import BlockId, InstanceId, PeerId
 from sgnus.messages.limits import (
     ABANDONMENTS_MAX,
     IDLE_SEAT_MS,
@@ -150,13 +150,13 @@ def test_a_seat_that_was_lost_and_got_again_goes_on_waiting_but_not_after_long()
 FRUITLESS_MS = ABANDONMENTS_MAX * LEASE_DEADLINES_MAX * 60_000 + PATIENCE_MS
 
 
-def looked_until(harvests: dict[PeerId, Harvest], seat: Room, from_ms: int, until_ms: int) -> int | None:
+def looked_until(harvests: dict[Place, Harvest], seat: Room, from_ms: int, until_ms: int) -> int | None:
     """When it has had nothing to do for too long."""
     return next((x for x in range(from_ms, until_ms, STEP_MS) if is_idle_for_long(harvests, seat, x)), None)
 
 
 def test_a_host_that_says_again_and_again_that_others_have_the_work_is_left() -> None:
-    harvests: dict[PeerId, Harvest] = {}
+    harvests: dict[Place, Harvest] = {}
     seat = room("b", "a", "b", "c")
     assert looked_until(harvests, seat, 0, FRUITLESS_MS) is None
     word = held(seat.seat.instance, 0)
@@ -165,7 +165,7 @@ def test_a_host_that_says_again_and_again_that_others_have_the_work_is_left() ->
 
 
 def test_what_we_work_on_ourselves_is_waited_for() -> None:
-    harvests: dict[PeerId, Harvest] = {}
+    harvests: dict[Place, Harvest] = {}
     seat = room("b", "a", "b", "c")
     seat.work.running.append(0)
     assert looked_until(harvests, seat, 0, 2 * FRUITLESS_MS) is None
@@ -175,7 +175,7 @@ def test_what_we_work_on_ourselves_is_waited_for() -> None:
 
 @pytest.mark.parametrize("how", ["nothing is done", "something is done", "all is done here"])
 def test_a_host_that_moves_on_with_us_before_anything_is_done_is_left(how: str) -> None:
-    harvests: dict[PeerId, Harvest] = {}
+    harvests: dict[Place, Harvest] = {}
     led = []
     for now_ms in range(0, FRUITLESS_MS + SILENCE_MS_MAX, SILENCE_MS_MAX):
         seat = room("b", "a", "b", "c", sub_blocks=1 if how == "all is done here" else 3)
@@ -189,18 +189,40 @@ def test_a_host_that_moves_on_with_us_before_anything_is_done_is_left(how: str) 
 
 
 def test_what_came_of_our_seats_is_bounded_and_forgotten() -> None:
-    harvests: dict[PeerId, Harvest] = {}
+    harvests: dict[Place, Harvest] = {}
     for number in range(WAITS_MAX + 3):
         is_idle_for_long(harvests, room("b", f"host {number}", "b"), number)
     assert len(harvests) == WAITS_MAX
     for number in range(WAITS_MAX + 3):
         is_idle_for_long(harvests, room("b", "a", "b"), number)
-        harvests[A].delivered[InstanceId(str(number))] = 0
+        harvests[A, JOB].delivered[InstanceId(str(number))] = 0
     is_idle_for_long(harvests, room("b", "a", "b"), 0)
-    assert len(harvests[A].delivered) <= WAITS_MAX + 1
+    assert len(harvests[A, JOB].delivered) <= WAITS_MAX + 1
     seat = room("b", "a", "b")
     seat.is_publisher_here = False
-    assert not is_idle_for_long(harvests, seat, 1) and A not in harvests
+    assert not is_idle_for_long(harvests, seat, 1) and (A, JOB) not in harvests
+
+
+def test_what_all_gave_back_and_the_publisher_runs_is_waited_for() -> None:
+    seat = room("b", "a", "b", "c", sub_blocks=1)
+    seat.board.note_started(0, B, 0, 10_000)
+    assert looked_until({}, seat, 0, 2 * FRUITLESS_MS) is None
+
+
+def test_a_host_is_judged_by_each_job_alone() -> None:
+    harvests: dict[Place, Harvest] = {}
+    assert looked_until(harvests, room("b", "a", "b", "c"), 0, FRUITLESS_MS // 2) is None
+    other = room("b", "a", "b", "c")
+    other.seat = dataclasses.replace(other.seat, job=BlockId("another"), deadline_ms=1_000)
+    assert not is_idle_for_long(harvests, other, FRUITLESS_MS // 2)
+
+
+def test_whom_we_sit_with_is_not_forgotten_for_those_that_come_later() -> None:
+    harvests: dict[Place, Harvest] = {}
+    for number in range(2 * WAITS_MAX):
+        is_idle_for_long(harvests, room("b", "a", "b", "c"), number)
+        is_idle_for_long(harvests, room("b", f"host {number}", "b"), number)
+    assert harvests[A, JOB].grown_ms == 0
 
 
 def test_hosts_that_are_waited_for_are_bounded() -> None:

@@ -30,3 +30,20 @@ def test_a_room_ends_for_no_other_microjob_and_for_no_view_of_a_strangers(
     view = PublisherView(job=JOB, microjob=microjob, preferred=LOWEST, held=(), taken=False)
     node.handle(PeerSaid(sender, view), 10)
     assert (ours.phase is Phase.CLOSED) is (sender == PUBLISHER and microjob == 0)
+
+
+@pytest.mark.parametrize(
+    ("preferred", "is_living", "ends"), [("f", False, True), ("f", True, False), ("", False, True)]
+)
+def test_where_the_preferred_room_is_gone_the_lower_of_the_others_goes_on(
+    preferred: str, is_living: bool, ends: bool
+) -> None:
+    node = listener()
+    if is_living:
+        node.handle(RoomHeard(C, dataclasses.replace(said(1), instance=preferred * 64)), 0)
+    node.room = ours = room("b", "b", "c")
+    ours.hosting.preferred = preferred * 64
+    for instance in ("g" * 64, LOWEST):
+        assert ours.phase is Phase.HOST
+        node.handle(RoomHeard(A, dataclasses.replace(said(2), instance=instance)), 10)
+    assert (ours.phase is Phase.CLOSED) is ends

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from sgnus.messages.v1.types import Verify
@@ -37,6 +39,13 @@ def test_who_delivered_first_and_then_nothing_ends_nobodys_room(vice: str) -> No
     for seed in range(1, 16):
         verdict = judge(slower(seed, vice, sub_blocks=10, deadline_ms=10_000))
         assert verdict.is_right, verdict.summary()
+
+
+@pytest.mark.parametrize("vice", ["locked-host", "pulsing-host"])
+def test_rooms_that_were_founded_at_once_meet_though_the_publisher_prefers_a_dead_one(vice: str) -> None:
+    setting = replace(slower(15, vice, sub_blocks=10, deadline_ms=10_000), faults=("part", "break"))
+    verdict = judge(setting)
+    assert verdict.is_right, verdict.summary()
 
 
 def test_a_view_that_is_not_the_publishers_ends_no_room() -> None:

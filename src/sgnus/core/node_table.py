@@ -194,9 +194,29 @@ def _heard(node: NodeCore, given: ins.RoomHeard, now_ms: int) -> None:
     if is_host and not may_end_ours and lobby.doubts.yielded.get(given.host, now_ms) > now_ms:
         return  # Our room ended for one of its rooms a moment ago; it must not end one after the other by words alone.
     node.to_room(given.host, given, now_ms)
+    if is_host and room.phase is Phase.HOST and _gives_way(lobby, room, said, now_ms):
+        moving.leave(node, CloseReason.MERGED, now_ms)
     if is_host and room.phase is Phase.CLOSED:
         lobby.doubts.yielded = {peer: until for peer, until in lobby.doubts.yielded.items() if until > now_ms}
         lobby.doubts.yielded[given.host] = now_ms + YIELDED_MS
+
+
+def _gives_way(lobby: Lobby, room: Room, rival: RoomAnnouncement, now_ms: int) -> bool:
+    """The publisher prefers a room that is neither's, and that lives no more or does nothing: of the others the lower instance
+    goes on, as where nothing was delivered yet.
+    """
+    preferred, ours = room.hosting.preferred, room.seat.instance
+    if (
+        rival.closing
+        or not rival.sequence
+        or rival.instance >= ours
+        or preferred in ("", ours, rival.instance)
+    ):
+        return False
+    known = lobby.rooms.get(InstanceId(preferred))
+    if known is None or all(one is not known for one in lobby.living(now_ms)):
+        return True
+    return is_stalled(lobby, known.host, rival.microjob, now_ms)
 
 
 def _proved(room: Room | None, said: RoomAnnouncement) -> int | None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from sgnus.core.lobby import Lobby
 from sgnus.core.patience import patience_ms
 from sgnus.core.room import Phase, Room
-from sgnus.messages.ids import InstanceId, PeerId
+from sgnus.messages.ids import BlockId, InstanceId, PeerId
 from sgnus.messages.limits import (
     ABANDONMENTS_MAX,
     LEASE_DEADLINES_MAX,
@@ -26,6 +26,9 @@ from sgnus.messages.limits import (
 if TYPE_CHECKING:
     from sgnus.core.node import Search
 
+Place = tuple[PeerId, BlockId]
+"""A host, and the job in which we sat with it."""
+
 
 @dataclass(slots=True)
 class Wait:
@@ -37,8 +40,8 @@ class Wait:
 
 @dataclass(slots=True)
 class Harvest:
-    """Since when nothing was delivered in a host's rooms, for how long of that we have had nothing to do, how often our seat
-    ended meanwhile in a room that was not complete, and when we last looked. `delivered`: by instance, by the publisher's word.
+    """Since when nothing was delivered in a host's rooms of a job, for how long of that we have had nothing to do, how often our
+    seat ended meanwhile in a room that was not complete, and when we last looked. `delivered`: of each instance, by HELD words.
     """
 
     grown_ms: int
@@ -63,7 +66,7 @@ class Hosts:
     """
 
     waits: dict[PeerId, Wait] = field(default_factory=dict)
-    harvests: dict[PeerId, Harvest] = field(default_factory=dict)
+    harvests: dict[Place, Harvest] = field(default_factory=dict)
     removed: dict[PeerId, Removals] = field(default_factory=dict)
     starving: dict[PeerId, int] = field(default_factory=dict)
 
@@ -108,7 +111,7 @@ def is_starved(waits: dict[PeerId, Wait], room: Room, now_ms: int) -> bool:
     return now_ms - wait.since_ms >= _longest_ms(room)
 
 
-def is_idle_for_long(harvests: dict[PeerId, Harvest], room: Room, now_ms: int) -> bool:
+def is_idle_for_long(harvests: dict[Place, Harvest], room: Room, now_ms: int) -> bool:
     """Whether we have had nothing to do, and nothing was delivered here, for longer than honest leases may follow each other: a
     host may say for ever that others have the work.
     """
@@ -122,7 +125,7 @@ def is_idle_for_long(harvests: dict[PeerId, Harvest], room: Room, now_ms: int) -
     return now_ms - harvest.idle_ms >= _fruitless_ms(room)
 
 
-def is_led_about(harvests: dict[PeerId, Harvest], room: Room, now_ms: int) -> bool:
+def is_led_about(harvests: dict[Place, Harvest], room: Room, now_ms: int) -> bool:
     """Our host moves on with us, ends the room, or takes our seat: whether it has done so again and again before anything was
     delivered.
     """
@@ -133,20 +136,20 @@ def is_led_about(harvests: dict[PeerId, Harvest], room: Room, now_ms: int) -> bo
     return harvest.moves >= REMOVALS_MAX and now_ms - harvest.grown_ms >= _fruitless_ms(room)
 
 
-def _look(harvests: dict[PeerId, Harvest], room: Room, now_ms: int) -> Harvest | None:
+def _look(harvests: dict[Place, Harvest], room: Room, now_ms: int) -> Harvest | None:
     """What is delivered in this host's rooms, by the publisher's word; None where we do not work, or nothing can be delivered."""
-    host, instance = room.host, room.seat.instance
+    host, instance, place = room.host, room.seat.instance, (room.host, room.seat.job)
     if host == room.seat.me or room.seat.by_app or not room.seat.workers:
         return None
     if room.work.leaves_ms is not None or not room.is_publisher_here:
-        harvests.pop(host, None)
+        harvests.pop(place, None)
         return None
-    harvest = harvests.get(host)
+    harvest = harvests.pop(place, None)
     if harvest is None or now_ms - harvest.seen_ms > SILENCE_MS_MAX:
-        harvests.pop(host, None)
-        harvest = harvests[host] = Harvest(now_ms, now_ms)
-        if len(harvests) > WAITS_MAX:
-            del harvests[next(iter(harvests))]
+        harvest = Harvest(now_ms, now_ms)
+    harvests[place] = harvest
+    if len(harvests) > WAITS_MAX:
+        del harvests[next(iter(harvests))]
     delivered, before = room.book.held_of(instance), harvest.delivered.pop(instance, 0)
     if delivered > before:
         harvest.grown_ms, harvest.moves = now_ms, 0
@@ -163,10 +166,12 @@ def _fruitless_ms(room: Room) -> int:
 
 
 def _could_help(room: Room) -> bool:
-    """Our worker is idle, and there is work that we did not do."""
+    """Our worker is idle, and there is work that we neither did nor gave back: the publisher may be at that itself."""
     if not _is_ready(room):
         return False
-    return any(n not in room.work.processed and not room.book.is_held(n) for n in range(room.book.sub_blocks))
+    had = [lease.sub_block for lease in room.board.leases if lease.member == room.seat.me]
+    had += room.work.processed
+    return any(n not in had and not room.book.is_held(n) for n in range(room.book.sub_blocks))
 
 
 def _is_ready(room: Room) -> bool:
