@@ -48,12 +48,10 @@ class EvictingHost(Vice):
     """It founds before anybody else, removes everybody as soon as they sit, does all by itself, and lets nobody verify it."""
 
     def adds(self, view: View, given: ins.Input) -> Iterable[Deed]:
-        found_first(view)
-        room = view.hosted
-        others = () if room is None else other_than(view, room.roster.peers)
-        if room is None or not others:
+        room, guests = view.hosted, _guests(view)
+        if room is None or not guests:
             return ()
-        return _remove(view, room, others)
+        return _remove(view, room, guests)
 
 
 class DeafHost(Vice):
@@ -106,10 +104,8 @@ class HoardingHost(Vice):
     """It founds before anybody else, does nothing, and says again and again that it has leased all of it to itself."""
 
     def adds(self, view: View, given: ins.Input) -> Iterable[Deed]:
-        found_first(view)
-        room = view.hosted
-        others = () if room is None else other_than(view, room.roster.peers)
-        if room is None or not others:
+        room, guests = view.hosted, _guests(view)
+        if room is None or not guests:
             return ()
         room.board.free.clear()
         started = [
@@ -124,7 +120,7 @@ class HoardingHost(Vice):
             for number in range(room.seat.sub_blocks)
             if not room.book.is_held(number)
         ]
-        return [fx.Send(tuple(others), one) for one in started]
+        return [fx.Send(tuple(guests), one) for one in started]
 
     def does(self, view: View, effect: fx.Effect) -> Iterable[Deed]:
         message = effect.message if isinstance(effect, fx.Send) else None
@@ -167,17 +163,11 @@ class HoppingHost(Vice):
         self._hopped_ms = 0
 
     def adds(self, view: View, given: ins.Input) -> Iterable[Deed]:
-        found_first(view)
-        room, core = view.hosted, view.core
-        lobby = core.jobs.get(room.seat.job) if room is not None else None
-        if (
-            room is None
-            or lobby is None
-            or lobby.facts.microjobs < 2
-            or not other_than(view, room.roster.peers)
-        ):
+        room, core, guests = view.hosted, view.core, _guests(view)
+        if room is None or not guests or view.now_ms - self._hopped_ms < self.HOP_MS:
             return ()
-        if view.now_ms - self._hopped_ms < self.HOP_MS:
+        lobby = core.jobs.get(room.seat.job)
+        if lobby is None or lobby.facts.microjobs < 2:
             return ()
         self._hopped_ms = view.now_ms
         seat, members = room.seat, room.roster.list.members
@@ -198,9 +188,8 @@ class ClosingHost(Vice):
     LASTS_MS = 1_500
 
     def adds(self, view: View, given: ins.Input) -> Iterable[Deed]:
-        found_first(view)
-        room = view.hosted
-        if room is None or not other_than(view, room.roster.peers):
+        room, guests = view.hosted, _guests(view)
+        if room is None or not guests:
             return ()
         if view.now_ms - room.seat.joined_ms < self.LASTS_MS:
             return ()
@@ -257,6 +246,12 @@ class ViewForger(Vice):
 
 def _sub_block_of(view: View, word: SignedEnvelope) -> int:
     return view.core.pen.open(word, SignedKind.HELD, Held).sub_block
+
+
+def _guests(view: View) -> list[PeerId]:
+    """It founds before anybody else; who sits with it in the room that it hosts."""
+    found_first(view)
+    return other_than(view, view.hosted.roster.peers) if view.hosted is not None else []
 
 
 def found_first(view: View) -> None:
