@@ -16,7 +16,8 @@ from sgnus.frontends.sdk.views import (
     Processed,
     ProcessingStarted,
 )
-from tests.wires import laws, patience
+from tests.whole import patience
+from tests.wires import laws
 from tests.wires.laws import NEWS_S, TOUCH_S, Broken
 from tests.wires.witness import EVENT, Witness, reigns_in
 
