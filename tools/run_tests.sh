@@ -30,11 +30,21 @@ tests() {
     step "$name: ${found[*]}" "$python" -m pytest -q -rs "${found[@]}"
 }
 
+# A test that cannot be imported shows here, and not after half an hour in its layer.
+all_collected() {
+    local said
+    said=$("$python" -m pytest -qq --collect-only) || {
+        tail -n 40 <<<"$said"
+        return 1
+    }
+}
+
 check() {
     step "format" "$python" -m ruff format --check --quiet --output-format concise .
     step "lint" "$python" -m ruff check --quiet --output-format concise .
     step "types" "$python" -m mypy
     step "import rules" "$(dirname "$python")/lint-imports" --no-cache --no-logo
+    step "every test can be imported" all_collected
     tests "fast tests" tidy core laws stories wire
 }
 
