@@ -23,6 +23,7 @@ LIES: Final[Mapping[str, Callable[[], Lie]]] = {
     "false in all chunks": work.LiesInAll,
     "a false accusation": checking.AccusesFalsely,
     "all right, unseen": checking.SaysAllRight,
+    "false wherever it runs": checking.LiesWhereverItRuns,
     "other bytes than the digests": work.BringsOtherBytes,
     "a copied commit": work.CopiesACommit,
     "two commits": work.CommitsTwice,

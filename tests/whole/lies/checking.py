@@ -11,7 +11,7 @@ from sgnus.crypto.digests import DIGEST_BYTES
 from sgnus.messages.v1.types import SignedKind, Verdict
 from sgnus.ports import Computed, Outcome
 from tests.whole.lies.lie import Lie, Rerun, own
-from tests.whole.lies.work import false
+from tests.whole.lies.work import LiesInAll, false
 
 
 class AccusesFalsely(Lie):
@@ -21,6 +21,10 @@ class AccusesFalsely(Lie):
         outcome = await rerun()
         is_run = isinstance(outcome, Computed)
         return replace(outcome, outputs=[false(one) for one in outcome.outputs]) if is_run else outcome
+
+
+class LiesWhereverItRuns(AccusesFalsely, LiesInAll):
+    """What it makes is false, and what it checks as well, in the same way: two of them agree."""
 
 
 class SaysAllRight(Lie):
