@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 
 from sgnus.core import roster as rosters
-from sgnus.core.doubts import Doubts
+from sgnus.core.doubts import Doubts, Report
 from sgnus.core.inputs import JobChanged, PeerSaid, RoomHeard
 from sgnus.core.node import NodeCore
 from sgnus.core.pacing import turn_ms
@@ -48,6 +48,11 @@ def said(sequence: int, *, delivered: int = 0, nonce: int = 9, waiting: bool = F
         sequence=sequence,
         closing=False,
     )
+
+
+def report(at_ms: int, *, delivered: int = 0, nonce: int = 9) -> Report:
+    """The same host, heard then."""
+    return Report(rosters.instance_id(JOB, 0, A, nonce), delivered, at_ms)
 
 
 def listener() -> NodeCore:
@@ -91,20 +96,20 @@ def test_what_is_delivered_gives_it_as_long_again() -> None:
 def test_a_new_instance_of_the_same_host_begins_anew_with_less_no_more_often_than_is_honest() -> None:
     doubts, now_ms = Doubts(), 0
     for number in range(RESTARTS_MAX):
-        doubts.hear(A, said(1, delivered=1, nonce=number + 1), 3, now_ms, is_excused=False)
+        doubts.hear(A, 0, report(now_ms, delivered=1, nonce=number + 1), is_excused=False)
         now_ms += STEP_MS
-        doubts.hear(A, said(2, delivered=0, nonce=number + 2), 3, now_ms, is_excused=False)
+        doubts.hear(A, 0, report(now_ms, delivered=0, nonce=number + 2), is_excused=False)
     assert doubts.progress[A, 0].since_ms == now_ms
-    doubts.hear(A, said(3, delivered=1, nonce=20), 3, now_ms, is_excused=False)
+    doubts.hear(A, 0, report(now_ms, delivered=1, nonce=20), is_excused=False)
     for number in range(10):
-        doubts.hear(A, said(4, delivered=0, nonce=21 + number), 3, now_ms + number, is_excused=False)
+        doubts.hear(A, 0, report(now_ms + number, delivered=0, nonce=21 + number), is_excused=False)
     assert doubts.progress[A, 0].since_ms == now_ms
 
 
 def test_less_in_one_and_the_same_instance_is_no_new_beginning() -> None:
     doubts = Doubts()
     for now_ms, (nonce, delivered) in enumerate(((1, 2), (2, 0), (2, 1), (2, 0))):
-        doubts.hear(A, said(1, delivered=delivered, nonce=nonce), 3, now_ms, is_excused=False)
+        doubts.hear(A, 0, report(now_ms, delivered=delivered, nonce=nonce), is_excused=False)
     assert doubts.progress[A, 0].since_ms == 2
 
 
@@ -118,11 +123,11 @@ def test_who_waits_for_its_publisher_is_excused_only_where_nobody_sees_it(is_pub
 
 def test_a_host_that_was_silent_for_long_begins_anew_and_all_that_is_kept_has_bounds() -> None:
     doubts = Doubts()
-    doubts.hear(A, said(1), 3, 0, is_excused=False)
-    doubts.hear(A, said(2), 3, ROOM_STALE_MS + 1, is_excused=False)
+    doubts.hear(A, 0, report(0), is_excused=False)
+    doubts.hear(A, 0, report(ROOM_STALE_MS + 1), is_excused=False)
     assert doubts.progress[A, 0].since_ms == ROOM_STALE_MS + 1
     for number in range(ROOMS_PER_JOB_MAX + 2):
-        doubts.hear(PeerId(f"host {number}"), said(1), 3, 1, is_excused=False)
+        doubts.hear(PeerId(f"host {number}"), 0, report(1), is_excused=False)
     assert len(doubts.progress) == ROOMS_PER_JOB_MAX
 
 
@@ -161,7 +166,7 @@ def _hold(ours: Room, instance: str) -> None:
 def test_who_speaks_seldom_begins_anew_no_more_often_than_is_honest(nonces: tuple[int, ...]) -> None:
     doubts, since = Doubts(), []
     for number, nonce in enumerate(nonces):
-        doubts.hear(A, said(number + 1, nonce=nonce), 3, number * (ROOM_STALE_MS + 1), is_excused=False)
+        doubts.hear(A, 0, report(number * (ROOM_STALE_MS + 1), nonce=nonce), is_excused=False)
         since.append(doubts.progress[A, 0].since_ms)
     assert since[RESTARTS_MAX:] == [RESTARTS_MAX * (ROOM_STALE_MS + 1)] * (len(nonces) - RESTARTS_MAX)
 
@@ -169,7 +174,7 @@ def test_who_speaks_seldom_begins_anew_no_more_often_than_is_honest(nonces: tupl
 def test_in_a_crowd_rooms_may_speak_as_seldom_as_they_do_without_beginning_anew() -> None:
     doubts = Doubts()
     for now_ms in (0, ROOM_STALE_MS + 1):
-        doubts.hear(A, said(now_ms + 1), 3, now_ms, is_excused=False, silent_ms=2 * ROOM_STALE_MS)
+        doubts.hear(A, 0, report(now_ms), is_excused=False, silent_ms=2 * ROOM_STALE_MS)
     assert (doubts.progress[A, 0].since_ms, doubts.progress[A, 0].restarts) == (0, 0)
 
 

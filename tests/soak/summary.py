@@ -12,7 +12,7 @@ from typing import Any
 
 from tests.soak.asking import Done
 from tests.soak.faults import Fault
-from tests.soak.usage import FLAT_PER_HOUR, THREADS_MAX, UNITS, Usage
+from tests.soak.usage import FLAT_PER_HOUR, KIND, THREADS_MAX, UNITS, Usage
 
 
 @dataclass(slots=True)
@@ -59,6 +59,7 @@ class Summary:
             f"  memory of lives of {age} minutes: {slope.per_hour:+.1f} +- {slope.error:.1f} MB/h over {slope.lives} lives"
             for age, slope in self.usage.slopes_by_age("memory").items()
         ]
+        said += [self._kind_line(kind) for kind in self.usage.kinds()]
         threads, most = self.usage.slope("threads"), self.usage.peak("threads")
         said.append(
             f"  {'threads':12} median {self.usage.typical('threads'):7.1f}, peak {most:7.1f}     {threads.per_hour:+8.2f}/h; "
@@ -104,6 +105,10 @@ class Summary:
                 }
                 for name, slope in slopes.items()
             },
+            "descriptors": {
+                kind.removeprefix(KIND): {"peak": self.usage.peak(kind), "per_hour": round(self.usage.slope(kind).per_hour, 3)}
+                for kind in self.usage.kinds()
+            },
             "threads": {
                 "median": self.usage.typical("threads"),
                 "peak": self.usage.peak("threads"),
@@ -131,3 +136,8 @@ class Summary:
             f"  {name:12} {figures}  {slope.per_hour:+8.2f} +- {slope.error:.2f} {unit}/h over {slope.lives} lives; "
             f"{slope.verdict(FLAT_PER_HOUR[name])} (bound {FLAT_PER_HOUR[name]:g} {unit}/h)"
         )
+
+    def _kind_line(self, kind: str) -> str:
+        slope = self.usage.slope(kind)
+        figures = f"median {self.usage.typical(kind):5.1f}, peak {self.usage.peak(kind):5.1f}"
+        return f"  {kind:36} {figures}  {slope.per_hour:+8.2f} +- {slope.error:.2f} /h"

@@ -17,6 +17,7 @@ from pathlib import Path
 from statistics import fmean, median
 from typing import Final
 
+from tests.soak.descriptors import kinds_of, ports_of
 from tests.soak.fleet import Node
 
 WARM_S: Final = 300.0
@@ -39,6 +40,7 @@ THREADS_MAX: Final = 22 + (os.cpu_count() or 1)
 """Pools of fixed size start a thread at need and keep it: in a short run that is a slope, and no leak. More than this is one. The
 largest, of the loop, has as many more as there are cores.
 """
+KIND: Final = "descriptor: "
 OWN_MEMORY: Final = ("Pss_Anon:", "Pss_Shmem:", "SwapPss:")
 UNITS: Final[Mapping[str, str]] = {
     "memory": "MB",
@@ -84,9 +86,11 @@ class Usage:
 
     def take(self, nodes: Iterable[Node], now_s: float) -> None:
         """Sample the nodes that run. Blocks for some milliseconds a node."""
+        nodes = list(nodes)
+        ports = ports_of(node.home for node in nodes)
         for node in nodes:
             key, born_s, pid = (node.number, node.life), node.born_s, node.running.pid
-            figures = figures_of(pid, node.home)
+            figures = figures_of(pid, node.home, ports)
             # A node that was killed meanwhile has another life, or none.
             if figures is not None and key == (node.number, node.life):
                 self.lives.setdefault(key, []).append(Sample(now_s - born_s, figures))
@@ -94,7 +98,7 @@ class Usage:
     def slope(self, name: str, from_s: float = WARM_S, to_s: float = math.inf) -> Slope:
         """How fast that figure grows in lives that are old enough, while they are of that age."""
         used = [life for life in (_aged(life, from_s, to_s) for life in self.lives.values()) if life]
-        return slope_of([[(one.age_s, one.figures[name]) for one in life] for life in used])
+        return slope_of([[(one.age_s, one.figures.get(name, 0.0)) for one in life] for life in used])
 
     def slopes_by_age(self, name: str) -> dict[str, Slope]:
         """Age in minutes -> slope, of the ages that any life came to."""
@@ -106,11 +110,16 @@ class Usage:
         """The median of all samples that are warm, or of all if none is."""
         warm = [one for life in self.lives.values() for one in _aged(life, WARM_S, math.inf)]
         found = warm or [one for life in self.lives.values() for one in life]
-        return median(one.figures[name] for one in found) if found else 0.0
+        return median(one.figures.get(name, 0.0) for one in found) if found else 0.0
 
     def peak(self, name: str) -> float:
         """The largest sample."""
-        return max((one.figures[name] for life in self.lives.values() for one in life), default=0.0)
+        return max((one.figures.get(name, 0.0) for life in self.lives.values() for one in life), default=0.0)
+
+    def kinds(self) -> list[str]:
+        """The figures that are kinds of descriptors."""
+        named = {name for life in self.lives.values() for one in life for name in one.figures}
+        return sorted(name for name in named if name.startswith(KIND))
 
 
 def slope_of(lives: Sequence[Sequence[tuple[float, float]]]) -> Slope:
@@ -129,7 +138,7 @@ def slope_of(lives: Sequence[Sequence[tuple[float, float]]]) -> Slope:
     return Slope(slope * S_PER_HOUR, error * S_PER_HOUR, len(lives), samples)
 
 
-def figures_of(pid: int, home: Path) -> dict[str, float] | None:
+def figures_of(pid: int, home: Path, ports: Mapping[int, str]) -> dict[str, float] | None:
     """What a node's process uses now, its sandboxed children left out; None when it is gone.
 
     Memory is what the process made (anonymous, shared, swapped out). Pages of files are the kernel's to take, and whose
@@ -138,7 +147,7 @@ def figures_of(pid: int, home: Path) -> dict[str, float] | None:
     folder = Path(f"/proc/{pid}")
     try:
         rolled = (folder / "smaps_rollup").read_text(encoding="ascii")
-        descriptors = len(os.listdir(folder / "fd"))
+        kinds = kinds_of(pid, ports)
         threads = len(os.listdir(folder / "task"))
     except OSError:
         return None
@@ -148,9 +157,10 @@ def figures_of(pid: int, home: Path) -> dict[str, float] | None:
         return None
     return {
         "memory": sum(kib) * 1024 / 1e6,
-        "descriptors": descriptors,
+        "descriptors": kinds.total(),
         "threads": threads,
         "database": sum(_size(home / f"sgnus.db{end}") for end in ("", "-wal", "-shm")) / 1e6,
+        **{KIND + kind: count for kind, count in kinds.items()},
     }
 
 

@@ -11,22 +11,52 @@ from dataclasses import dataclass, field
 from sgnus.core.patience import patience_ms
 from sgnus.messages.ids import PeerId
 from sgnus.messages.limits import LEASE_DEADLINES_MAX, RESTARTS_MAX, ROOM_STALE_MS, ROOMS_PER_JOB_MAX
-from sgnus.messages.v1.types import RoomAnnouncement
 
 
-@dataclass(slots=True)
-class Progress:
-    """The most that a host said to be delivered of a microjob, since when, and when it last said so. `restarts`: how often it
-    began anew, with less in another instance, or after a long silence. `proved`: how much of it is its instance's own, as we last
-    knew by the publisher's word.
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a host says of its room, and when: how much is delivered. `proved`: how much of it is its instance's own by the
+    publisher's word, where we know that; a host may count as its own what others did.
     """
 
     instance: str
     delivered: int
-    since_ms: int
-    heard_ms: int
-    restarts: int = 0
+    at_ms: int
     proved: int | None = None
+
+    def tells_more_than(self, before: Report) -> bool:
+        """What is proved counts where it is known of this instance both times."""
+        if self.proved is None:
+            return self.delivered > before.delivered
+        if before.proved is None or self.instance != before.instance:
+            return False
+        return self.proved > before.proved
+
+    def begins_anew_after(self, before: Report, silent_ms: int) -> bool:
+        """Another instance that has less, or a word after a long silence."""
+        is_less = self.instance != before.instance and self.delivered < before.delivered
+        return is_less or self.at_ms - before.at_ms > silent_ms
+
+
+@dataclass(slots=True)
+class Progress:
+    """The most that a host said of a microjob, since when that has not grown, and how often it began anew."""
+
+    report: Report
+    since_ms: int
+    restarts: int = 0
+
+    def hear(self, report: Report, silent_ms: int) -> None:
+        """One report more. To begin anew does not count for ever: to speak seldom would do."""
+        before = self.report
+        is_restart = self.restarts < RESTARTS_MAX and report.begins_anew_after(before, silent_ms)
+        if is_restart or report.tells_more_than(before):
+            self.since_ms = report.at_ms
+            self.restarts += is_restart
+        delivered = report.delivered if is_restart else max(before.delivered, report.delivered)
+        is_same = report.instance == before.instance
+        proved = before.proved if report.proved is None and is_same else report.proved
+        self.report = Report(report.instance, delivered, report.at_ms, proved)
 
 
 @dataclass(slots=True)
@@ -40,38 +70,16 @@ class Doubts:
     progress: dict[tuple[PeerId, int], Progress] = field(default_factory=dict)
 
     def hear(
-        self,
-        host: PeerId,
-        said: RoomAnnouncement,
-        most: int,
-        now_ms: int,
-        *,
-        is_excused: bool,
-        silent_ms: int = ROOM_STALE_MS,
-        proved: int | None = None,
+        self, host: PeerId, microjob: int, report: Report, *, is_excused: bool, silent_ms: int = ROOM_STALE_MS
     ) -> None:
-        """What a host says of its room; its microjob has `most` sub-blocks. Excused is who waits for a publisher that we do not
-        see either. Who was not heard for longer than `silent_ms` begins anew, but not for ever: to speak seldom would do. Who
-        knows what its instance delivered by itself (`proved`) goes by that: a host may count as its own what others did.
+        """What a host says of its room. Excused is who waits for a publisher that we do not see either; who was not heard for
+        longer than `silent_ms` begins anew.
         """
-        delivered = min(most, said.delivered)
-        place = (host, said.microjob)
+        place = (host, microjob)
         known = self.progress.pop(place, None)
         if known is None or is_excused:
-            known = Progress(said.instance, delivered, now_ms, now_ms, proved=proved)
-        is_new = said.instance != known.instance
-        is_less = is_new and delivered < known.delivered
-        is_restart = (is_less or now_ms - known.heard_ms > silent_ms) and known.restarts < RESTARTS_MAX
-        if is_new or proved is None or known.proved is None:
-            is_more = proved is None and delivered > known.delivered
-        else:
-            is_more = proved > known.proved
-        if is_more or is_restart:
-            known.since_ms = now_ms
-            known.restarts += is_restart
-        known.delivered = delivered if is_restart else max(known.delivered, delivered)
-        known.proved = proved if proved is not None else None if is_new else known.proved
-        known.instance, known.heard_ms = said.instance, now_ms
+            known = Progress(report, report.at_ms)
+        known.hear(report, silent_ms)
         self.progress[place] = known
         if len(self.progress) > ROOMS_PER_JOB_MAX:
             del self.progress[next(iter(self.progress))]

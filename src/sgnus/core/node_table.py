@@ -9,6 +9,7 @@ from sgnus.core import app_seats, departing, judging, moving, observing, pacing,
 from sgnus.core import effects as fx
 from sgnus.core import inputs as ins
 from sgnus.core.admission import Standing
+from sgnus.core.doubts import Report
 from sgnus.core.lobby import Lobby, forget, is_stalled
 from sgnus.core.publication import Publication
 from sgnus.core.room import Phase, Room
@@ -170,16 +171,10 @@ def _heard(node: NodeCore, given: ins.RoomHeard, now_ms: int) -> None:
     lobby.hear(given, now_ms)
     if said.sequence and said.microjob < lobby.facts.microjobs:
         is_excused = said.waiting and not seeking.is_near(node, lobby)
-        most = lobby.facts.sub_blocks_of(said.microjob)
-        lobby.doubts.hear(
-            given.host,
-            said,
-            most,
-            now_ms,
-            is_excused=is_excused,
-            silent_ms=pacing.stale_ms(lobby.crowd),
-            proved=_proved(node.room, said),
-        )
+        delivered = min(said.delivered, lobby.facts.sub_blocks_of(said.microjob))
+        report = Report(said.instance, delivered, now_ms, _proved(node.room, said))
+        silent_ms = pacing.stale_ms(lobby.crowd)
+        lobby.doubts.hear(given.host, said.microjob, report, is_excused=is_excused, silent_ms=silent_ms)
     is_ours = node.room is not None and node.room.seat.instance == said.instance
     is_idle = is_stalled(lobby, given.host, said.microjob, now_ms) and not is_ours
     if is_idle or node.search.hosts.starving.get(given.host, now_ms) > now_ms:
