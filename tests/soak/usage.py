@@ -1,15 +1,18 @@
 """What the nodes use, sampled from outside, and whether it grows: slopes within the lives of processes.
 
 One slope is fitted to all lives at once, each life with a level of its own (least squares): dx and dy are distances from
-the means of a life, slope = sum(dx dy) / sum(dx^2). Neighbouring samples of one process are alike, so that the textbook
-error of such a fit would be far too small; the error here takes each life as one piece of evidence
-(sqrt(sum over lives of (sum(dx residual))^2) / sum(dx^2)), and with one life it is unknown.
+the means of a life, slope = sum(dx dy) / sum(dx^2). Neighbouring samples of one process are alike, and so are those of all
+processes at one time (where one node is away, all others lack its connections), so that the textbook error of such a fit would
+be far too small. The error here takes each life as one piece of evidence, and each minute as well: with pulls dx * residual,
+the squares of their sums over lives, and of those over minutes, less those over minutes of lives, which are in both (two-way
+clusters of Cameron, Gelbach and Miller, 2011). With one life or minute it is unknown.
 """
 
 from __future__ import annotations
 
 import math
 import os
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -52,8 +55,9 @@ UNITS: Final[Mapping[str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """What one process used, so many seconds after it was born."""
+    """What one process used, so many seconds after it was born. `at_s` is when that was, on a clock that all share."""
 
+    at_s: float
     age_s: float
     figures: Mapping[str, float]
 
@@ -93,12 +97,12 @@ class Usage:
             figures = figures_of(pid, node.home, ports)
             # A node that was killed meanwhile has another life, or none.
             if figures is not None and key == (node.number, node.life):
-                self.lives.setdefault(key, []).append(Sample(now_s - born_s, figures))
+                self.lives.setdefault(key, []).append(Sample(now_s, now_s - born_s, figures))
 
     def slope(self, name: str, from_s: float = WARM_S, to_s: float = math.inf) -> Slope:
         """How fast that figure grows in lives that are old enough, while they are of that age."""
         used = [life for life in (_aged(life, from_s, to_s) for life in self.lives.values()) if life]
-        return slope_of([[(one.age_s, one.figures.get(name, 0.0)) for one in life] for life in used])
+        return slope_of([[(one.at_s, one.figures.get(name, 0.0)) for one in life] for life in used])
 
     def slopes_by_age(self, name: str) -> dict[str, Slope]:
         """Age in minutes -> slope, of the ages that any life came to."""
@@ -123,19 +127,29 @@ class Usage:
 
 
 def slope_of(lives: Sequence[Sequence[tuple[float, float]]]) -> Slope:
-    """The common slope of lives of (seconds, figure), each with a level of its own."""
+    """The common slope of lives of (seconds on a clock that all share, figure), each with a level of its own."""
     centred = [_centred(life) for life in lives]
     spread = sum(dx * dx for life in centred for dx, _ in life)
     samples = sum(len(life) for life in lives)
     if spread == 0.0:
         return Slope(0.0, math.inf, 0, samples)
     slope = sum(dx * dy for life in centred for dx, dy in life) / spread
-    pulls = [sum(dx * (dy - slope * dx) for dx, dy in life) for life in centred]
-    error = math.inf
-    if len(lives) > 1:
-        fewness = len(lives) / (len(lives) - 1)
-        error = math.sqrt(fewness * sum(pull * pull for pull in pulls)) / spread
+    of_life, of_minute, of_both = Counter[int](), Counter[int](), Counter[tuple[int, int]]()
+    for number, (life, away) in enumerate(zip(lives, centred, strict=True)):
+        for (at_s, _), (dx, dy) in zip(life, away, strict=True):
+            pull, minute = dx * (dy - slope * dx), int(at_s // 60)
+            of_life[number] += pull
+            of_minute[minute] += pull
+            of_both[number, minute] += pull
+    by_life, both = _scatter(of_life), sum(pull * pull for pull in of_both.values())
+    error = math.sqrt(max(by_life, by_life + _scatter(of_minute) - both)) / spread
     return Slope(slope * S_PER_HOUR, error * S_PER_HOUR, len(lives), samples)
+
+
+def _scatter(pulls: Mapping[int, float]) -> float:
+    """The sum of squares, corrected for how few they are; one alone says nothing."""
+    few = len(pulls)
+    return few / (few - 1) * sum(pull * pull for pull in pulls.values()) if few > 1 else math.inf
 
 
 def figures_of(pid: int, home: Path, ports: Mapping[int, str]) -> dict[str, float] | None:

@@ -90,3 +90,16 @@ def test_a_process_that_grows_is_told_from_one_that_only_wavers(leak: float, ver
 def test_the_slope_of_one_life_or_of_none_is_no_verdict() -> None:
     assert slope_of([]).verdict(1.0) == "too short to tell"
     assert slope_of([[(0.0, 5.0), (10.0, 6.0)]]).verdict(1.0) == "too short to tell"
+
+
+def test_what_befalls_all_nodes_at_once_is_one_piece_of_evidence() -> None:
+    dice = Random(3)
+    away = (-3.0, -1.0, 0.0, -2.0, 0.0, 0.0)
+    lives = [
+        [(at * 5.0, level + away[at // 12] + dice.gauss(0, 0.1)) for at in range(72)]
+        for level in range(60, 80)
+    ]
+    assert slope_of(lives).per_hour > 20
+    assert slope_of(lives).verdict(12.0) == "too short to tell"
+    leak = [[(at_s, figure + at_s / 60) for at_s, figure in life] for life in lives]
+    assert slope_of(leak).verdict(12.0) == "grows"
