@@ -14,10 +14,11 @@ step() {
     }
 }
 
-# Folders and files of tests that exist; a layer without any is passed over.
+# Name, lanes, how tests are dealt to them, then folders of tests; those without any test are passed over. A lane is a process:
+# two keep two cores busy, also where tests mostly wait; more of them would make real nodes miss their times.
 tests() {
-    local name=$1 path found=()
-    shift
+    local name=$1 lanes=$2 dealt=$3 path found=()
+    shift 3
     for path in "$@"; do
         if [ -n "$(find "tests/$path" -name 'test_*.py' -print -quit 2>/dev/null)" ]; then
             found+=("tests/$path")
@@ -27,7 +28,7 @@ tests() {
         echo "== $name: no tests yet"
         return
     fi
-    step "$name: ${found[*]}" "$python" -m pytest -q -rs "${found[@]}"
+    step "$name: ${found[*]}" "$python" -m pytest -q -rs -n "$lanes" --dist "$dealt" "${found[@]}"
 }
 
 # A test that cannot be imported shows here, and not after half an hour in its layer.
@@ -45,7 +46,7 @@ check() {
     step "types" "$python" -m mypy
     step "import rules" "$(dirname "$python")/lint-imports" --no-cache --no-logo
     step "every test can be imported" all_collected
-    tests "fast tests" tidy core laws stories wire
+    tests "fast tests" 2 worksteal tidy core laws stories wire
 }
 
 others() {
@@ -58,10 +59,11 @@ for layer in "$@"; do
     case $layer in
         check) check ;;
         # shellcheck disable=SC2046
-        ports) tests ports ports $(others) ;;
-        sim) tests sim sim machines ;;
-        interop | whole) tests "$layer" "$layer" ;;
-        trials) tests trials disks fuzz trials wires ;;
+        ports) tests ports 4 worksteal ports $(others) ;;
+        sim) tests sim 2 worksteal sim machines ;;
+        interop | whole) tests "$layer" 2 worksteal "$layer" ;;
+        # By file: the network of the wires takes half a minute to begin.
+        trials) tests trials 2 loadfile disks fuzz trials wires ;;
         *) echo "run_tests: no layer $layer" >&2; exit 2 ;;
     esac
 done
