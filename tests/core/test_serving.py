@@ -77,6 +77,20 @@ def test_a_member_that_gets_no_work_for_too_long_leaves_and_sees_no_room_of_that
     assert lobby.shunned[A] == node.search.hosts.starving[A] == at_ms + STARVING_MS
 
 
+def test_its_rooms_of_other_jobs_count_no_more_either_whether_we_knew_those_jobs_or_not() -> None:
+    node = seated("a", "b", "c")
+    known, new = (dataclasses.replace(node.jobs[JOB].facts, job=BlockId(f"another {n}")) for n in range(2))
+    node.handle(JobChanged(known), 0)
+    announced(node, 0)
+    at_ms = left_ms(node, STEP_MS, 2 * LONGEST_MS)
+    assert at_ms is not None
+    node.handle(JobChanged(new), at_ms + 1)
+    for job in (known.job, new.job):
+        assert node.jobs[job].shunned == {A: at_ms + STARVING_MS}
+    node.handle(JobChanged(dataclasses.replace(new, job=BlockId("a late one"))), at_ms + STARVING_MS)
+    assert not node.jobs[BlockId("a late one")].shunned
+
+
 @pytest.mark.parametrize(
     "why", ["it works", "all is leased", "the publisher is away", "an app sits there", "it did that itself"]
 )

@@ -228,7 +228,7 @@ class NodeCore:
         is_turned = room.work.is_removed and is_turned_out(self.search.hosts.removed, room.host, now_ms)
         is_led = room.work.going_ms is None and is_led_about(self.search.hosts.harvests, room, now_ms)
         if is_turned or is_led:
-            shun(self.search, lobby, room.host, now_ms)
+            shun(self.search, self.jobs.values(), room.host, now_ms)
             why = "took our seat too often" if is_turned else "lets nothing be done"
             room.tell(f"{room.host[-6:]} {why}")
             self.out += room.out

@@ -49,6 +49,7 @@ def _job(node: NodeCore, given: ins.JobChanged, now_ms: int) -> None:
     lobby = node.jobs.get(facts.job)
     if lobby is None and facts.open:
         lobby = node.jobs[facts.job] = Lobby(node.pen.peer, facts, now_ms, now_ms)
+        lobby.shunned = {host: until for host, until in node.search.hosts.starving.items() if until > now_ms}
         node.search.seek_ms = now_ms
         node.links.learn(facts.publisher, facts.address)
         node.out.append(fx.Subscribe(lobby_topic(facts.job)))

@@ -129,7 +129,7 @@ def _is_starved(node: NodeCore, room: Room, now_ms: int) -> bool:
 
 def _leave_host(node: NodeCore, room: Room, now_ms: int) -> None:
     """Without waiting for its leave: it could keep us."""
-    serving.shun(node.search, node.jobs[room.seat.job], room.host, now_ms)
+    serving.shun(node.search, node.jobs.values(), room.host, now_ms)
     room.tell(f"{room.host[-6:]} has work, and gives us none")
     moving.leave(node, None, now_ms)
 

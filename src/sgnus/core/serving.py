@@ -7,6 +7,7 @@ docs/protocol/room.md.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -71,11 +72,13 @@ class Hosts:
     starving: dict[PeerId, int] = field(default_factory=dict)
 
 
-def shun(search: Search, lobby: Lobby, host: PeerId, now_ms: int) -> None:
-    """None of this host's rooms counts for us for a while, so that others are founded, and ends none of ours."""
+def shun(search: Search, lobbies: Iterable[Lobby], host: PeerId, now_ms: int) -> None:
+    """None of this host's rooms counts for us for a while, of whichever job: others are founded, and it ends none of ours."""
     starving, until_ms = search.hosts.starving, now_ms + STARVING_MS
     starving.pop(host, None)
-    lobby.shunned[host] = starving[host] = until_ms
+    starving[host] = until_ms
+    for lobby in lobbies:
+        lobby.shunned[host] = until_ms
     if len(starving) > WAITS_MAX:
         del starving[next(iter(starving))]
 
