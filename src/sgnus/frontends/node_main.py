@@ -34,7 +34,7 @@ GC_MIDDLE: Final = 20
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run until told to stop; returns the exit status."""
     options = _parser().parse_args(arguments)
-    # gRPC's core tells of every connection that ends; what matters of it reaches us as events.
+    # gRPC's core says a line for each bad header of a stranger, who may send any number; what matters reaches us as events.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     # Our children are begun anew, never forked: gRPC's handlers for forks have nothing to do here, and can fail.
     os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")

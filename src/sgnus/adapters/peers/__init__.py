@@ -2,5 +2,5 @@
 
 import os
 
-# gRPC's core writes to stderr when a peer goes away; what matters of it reaches us as events.
+# gRPC's core says a line for each bad header of a stranger, who may send any number; what matters reaches us as events.
 os.environ.setdefault("GRPC_VERBOSITY", "NONE")
