@@ -11,7 +11,6 @@ import json
 import os
 import signal
 import sys
-import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -64,14 +63,14 @@ def main() -> int:
     if refusal := os.environ.get("SGNUS_FAKE_REFUSAL"):
         sys.stderr.write(refusal + "\n")
         return 2
-    ended = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: ended.set())
-    signal.signal(signal.SIGINT, lambda *_: ended.set())
+    # Blocked and waited for: a handler that sets an Event may run while this very thread holds that Event's lock.
+    ends = (signal.SIGTERM, signal.SIGINT)
+    signal.pthread_sigmask(signal.SIG_BLOCK, ends)
     node = FakeNode(arguments.home).start()
     (arguments.home / "arguments.json").write_text(json.dumps(sys.argv[1:]))
     sys.stdout.write(json.dumps({"ready": True, "peer": "12D3KooWFake", "http": "", "socket": ""}) + "\n")
     sys.stdout.flush()
-    ended.wait()
+    signal.sigwait(ends)
     node.stop()
     return 0
 

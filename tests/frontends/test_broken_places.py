@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import io
 import json
 import os
@@ -27,6 +28,7 @@ TOO_LONG = "x" * 300
 def without_rights(folder: Path) -> Iterator[None]:
     """The folder closed to this process; root, to whom nothing is closed, is nobody for a while."""
     is_root = os.geteuid() == 0
+    importlib.import_module("sgnus.frontends.cli.network")  # While the checkout can be read for sure.
     folder.chmod(0)
     try:
         if is_root:

@@ -185,6 +185,7 @@ def test_a_part_is_taken_up_where_it_was_kept_and_the_old_file_stays_until_the_e
     first.array[:30] = PIXELS[:30]
     first.cursor, first.done = 17, 3
     first.keep("job-a")
+    first.close()
     second = OutputFile(path, PIXELS.shape, "uint8", resume="job-a")
     assert (second.cursor, second.done) == (17, 3)
     second.array[30:] = PIXELS[30:]
@@ -199,10 +200,27 @@ def test_a_part_of_another_job_or_a_damaged_one_is_begun_again(tmp_path: Path) -
     first = OutputFile(path, PIXELS.shape, "uint8")
     first.cursor = 17
     first.keep("job-a")
-    assert OutputFile(path, PIXELS.shape, "uint8", resume="job-b").cursor == 0
-    first.keep("job-a")
-    truncated(first.part)
+    first.close()
+    second = OutputFile(path, PIXELS.shape, "uint8", resume="job-b")
+    assert second.cursor == 0
+    second.cursor = 17
+    second.keep("job-a")
+    second.close()
+    truncated(second.part)
     assert OutputFile(path, PIXELS.shape, "uint8", resume="job-a").cursor == 0
+
+
+def test_two_that_write_to_one_place_never_mix_the_second_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.npy"
+    first = OutputFile(path, PIXELS.shape, "uint8")
+    first.array[:] = PIXELS
+    for resume in ("", "job-a"):
+        with pytest.raises(UserFault, match="Another command is writing"):
+            OutputFile(path, PIXELS.shape, "uint8", resume=resume)
+    first.finish()
+    assert np.array_equal(np.load(path), PIXELS)
+    OutputFile(path, PIXELS.shape, "uint8").discard()
+    assert [one.name for one in tmp_path.iterdir()] == ["a.npy"]
 
 
 @contextmanager

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import socket
+import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -35,6 +36,19 @@ def test_a_node_that_refuses_to_start_is_quoted(startable: Home, monkeypatch: py
     monkeypatch.setenv("SGNUS_FAKE_REFUSAL", "Port 4001 is taken; give another with --port.")
     with pytest.raises(sgnus.UserFault, match="Port 4001 is taken; give another with --port"):
         sgnus.connect(startable.path)
+
+
+def test_who_breaks_the_start_off_has_no_node(startable: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[subprocess.Popen[bytes]] = []
+
+    def broken_off(_home: Home, process: subprocess.Popen[bytes], _wait_s: float) -> None:
+        started.append(process)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(starting, "_await_start", broken_off)
+    with pytest.raises(KeyboardInterrupt):
+        starting.start_node(startable)
+    assert started[0].poll() is not None and not startable.is_answering()
 
 
 def test_a_home_that_cannot_be_made_is_said(tmp_path: Path) -> None:

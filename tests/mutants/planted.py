@@ -69,7 +69,9 @@ def copied_tree() -> Iterator[Path]:
         copy = Path(folder).resolve()
         for name in COPIED:
             if (TREE / name).is_dir():
-                shutil.copytree(TREE / name, copy / name, ignore=shutil.ignore_patterns("node_modules"))
+                shutil.copytree(
+                    TREE / name, copy / name, ignore=shutil.ignore_patterns("node_modules", "*.pyc.*")
+                )
             else:
                 shutil.copy2(TREE / name, copy / name)
         yield copy

@@ -11,5 +11,5 @@ LOAD_PER_CORE: Final = 4.0
 
 def stretched(seconds: float) -> float:
     """`seconds` of a machine that has this to do alone: as many more as others keep its cores busy."""
-    load = os.getloadavg()[0] / (os.cpu_count() or 1)
+    load = os.getloadavg()[0] / len(os.sched_getaffinity(0))
     return seconds * max(1.0, load / LOAD_PER_CORE)

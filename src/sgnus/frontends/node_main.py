@@ -34,6 +34,7 @@ GC_MIDDLE: Final = 20
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run until told to stop; returns the exit status."""
     options = _parser().parse_args(arguments)
+    os.umask(0o077)  # What a node writes is its owner's alone, also in a home that others may enter.
     # gRPC's core says a line for each bad header of a stranger, who may send any number; what matters reaches us as events.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     # Our children are begun anew, never forked: gRPC's handlers for forks have nothing to do here, and can fail.

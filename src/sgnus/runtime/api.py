@@ -31,6 +31,7 @@ from sgnus.messages.v1.types import (
     GetStoryReply,
     GetStoryRequest,
     JobState,
+    JobStatus,
     ListJobsReply,
     ListJobsRequest,
     ListPeersReply,
@@ -210,13 +211,16 @@ class JobsCalls:
         views = {view.block_id: view for view in await database.own_jobs()}
         if not request.own:
             views |= {view.block_id: view for view in await database.open_jobs()}
-        found = []
-        for block_id in views:
-            job = await self._status.look(block_id)
+        if not (request.own or request.open):
+            views |= {view.block_id: view for view in await database.jobs()}
+        found: list[JobStatus] = []
+        for view in sorted(views.values(), key=lambda view: (-view.body.created_ms, view.block_id)):
+            job = await self._status.look(view.block_id)
             if job is not None and not (request.open and self._status.is_over(job)):
                 found.append(self._status.job(job))
-        found.sort(key=lambda status: (-status.created_ms, status.job))
-        return ListJobsReply(jobs=tuple(found[: request.limit or LIST_LIMIT]))
+            if len(found) >= (request.limit or LIST_LIMIT):
+                break
+        return ListJobsReply(jobs=tuple(found))
 
     async def cancel_job(self, request: CancelJobRequest) -> CancelJobReply:
         """See `LocalApi`."""

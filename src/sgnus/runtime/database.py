@@ -164,6 +164,10 @@ class Database:
         views = await self._shelves.views(await self._store.open_jobs(min(limit, OPEN_JOBS_MAX)))
         return [view for view in views if view.expires_ms > now_ms]
 
+    async def jobs(self, limit: int = OPEN_JOBS_MAX) -> list[JobView]:
+        """Jobs of anybody, ended ones too, until they are forgotten; in no order that means anything."""
+        return await self._shelves.views(await self._store.jobs_with(EntryKind.JOB, b"", limit))
+
     async def job(self, block_id: BlockId) -> JobView | None:
         """The view of one job; None when it is not known. PeerFault when that is no BLOCKID."""
         views = await self._shelves.views([digest_of_cid(block_id)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sgnus.core.shelf import JobView
+from sgnus.core.terms import Terms
 from sgnus.messages.errors import PeerFault
 from sgnus.messages.ids import BlockId, PeerId
 from sgnus.messages.limits import ROOM_MEMBERS_MAX
@@ -18,6 +19,7 @@ from sgnus.messages.v1.types import (
 from sgnus.runtime.jobs import Job, unix_ms
 from sgnus.runtime.node import NodeParts
 
+WAITING = (JobState.PENDING, JobState.VERIFYING)
 OVER = (JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED)
 ROOMS_TOLD_MAX = 10_000
 UNHOSTED_TOLD_MAX = 1_000
@@ -162,25 +164,31 @@ class StatusView:
             return view.done.reason
         if view.expires_ms <= unix_ms():
             return "the job expired"
-        if self.state(job) is JobState.PENDING:
-            if job.terms is not None:
-                return _who_is_missing(job.terms.policy.min_members)
-            return "it waits for a node that can process it"
-        return ""
+        state = self.state(job)
+        if job.terms is not None and state in WAITING and self._is_short_handed(job):
+            return _who_is_missing(job.terms)
+        return "it waits for a node that can process it" if state is JobState.PENDING else ""
 
     def _waits_for_help(self, job: Job) -> bool:
         """Nobody that we know of could work on it: no workers here, no peers."""
         is_app = job.body.processor.id.startswith("app:")
-        others = len(self._parts.core.neighbours) - 1
-        if job.terms is not None and job.files is not None and others < job.terms.policy.min_members:
-            return True
-        alone = others < 1
-        return is_app or (alone and not self._parts.options.workers)
+        is_alone = len(self._parts.core.neighbours) <= 1
+        return self._is_short_handed(job) or is_app or (is_alone and not self._parts.options.workers)
+
+    def _is_short_handed(self, job: Job) -> bool:
+        """Fewer others than the proof of an own job needs. Its beacon gets no seat."""
+        if job.terms is None or job.files is None:
+            return False
+        core = self._parts.core
+        others = [peer for peer in core.neighbours if peer not in (core.pen.peer, job.terms.beacon)]
+        return len(others) < job.terms.policy.min_members
 
 
-def _who_is_missing(members: int) -> str:
+def _who_is_missing(terms: Terms) -> str:
+    beside = "" if terms.beacon == terms.publisher else ", beside the SGNUS node that is its beacon,"
     return (
-        f"it waits until {members} other nodes are there to process and verify it (--verify none needs none)"
+        f"it waits until {terms.policy.min_members} other nodes{beside} are there to process and verify it "
+        "(--verify none needs none)"
     )
 
 

@@ -63,9 +63,12 @@ def _setting(seed: int, chosen: dict[str, Any]) -> Setting:
     own, verify = setting_of(seed), Verify[chosen["verify"].upper()]
     # The publisher, and enough honest members to verify anything without the others.
     enough = 1 + chosen["min_members"] + max(chosen["liars"], len(chosen["vices"]))
+    peers = chosen["peers"] or max(own.peers, enough if verify is not Verify.NONE else PEERS_MIN)
+    if chosen["liars"] >= peers:
+        raise click.BadParameter(f"of {peers} peers {peers - 1} can lie: one publishes the job")
     return Setting(
         seed,
-        peers=chosen["peers"] or max(own.peers, enough if verify is not Verify.NONE else PEERS_MIN),
+        peers=peers,
         sub_blocks=chosen["sub_blocks"] or own.sub_blocks,
         faults=faults_of(chosen["faults"]),
         faults_ms=chosen["faults_ms"],
@@ -183,6 +186,7 @@ def _as_object(verdict: Verdict, *, trace: bool) -> dict[str, object]:
         "words": verdict.words,
         "ended_ms": verdict.ended_ms,
         "computed": verdict.computed,
+        "run_here": verdict.run_here,
         "wrong": verdict.wrong,
         "steps": verdict.steps,
         "trace": verdict.trace,

@@ -32,6 +32,7 @@ class Verdict:
     ended_ms: int
     steps: int
     computed: int
+    run_here: int
     wrong: int
     trace: str
     blows: int
@@ -46,7 +47,8 @@ class Verdict:
         how = f"ended after {self.ended_ms / 1000:.1f} s" if self.is_right else f"BROKEN {self.words}"
         size = f"{self.setting.peers} peers, {self.setting.sub_blocks} sub-blocks"
         slipped = f"{self.wrong} false sub-blocks verified, " if self.setting.liars else ""
-        work = f"{self.computed} computed, {slipped}{self.steps} steps"
+        here = f", {self.run_here} by their publisher" if self.run_here else ""
+        work = f"{self.computed} computed by members{here}, {slipped}{self.steps} steps"
         return f"seed {self.setting.seed}: {size}: {how}; {work}, {self.trace}"
 
 
@@ -78,6 +80,7 @@ def judge(setting: Setting) -> Verdict:
         ended_ms=ended_ms,
         steps=grid.steps.story.steps,
         computed=grid.steps.plane.tallies.computed,
+        run_here=grid.steps.plane.tallies.run_here,
         wrong=grid.steps.laws.wrong,
         trace=grid.steps.story.state.hex(),
         blows=grid.blows,

@@ -264,6 +264,10 @@ def _listen(
         # gRPC does not say why it failed (a host that is not ours costs all tries), and uses up the credentials.
         with contextlib.suppress(RuntimeError):
             return server.add_secure_port(f"{name}:{candidate}", credentials())
+    if port == 0:
+        raise UserFault(
+            f"cannot listen on {host}: this machine has no such address, or no port is free there"
+        )
     raise UserFault(
         f"cannot listen on {host} port {port}: another program has it, or this machine "
         "has no such address; stop that program, or choose another port"

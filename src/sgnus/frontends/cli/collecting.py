@@ -11,7 +11,7 @@ import click
 
 from sgnus.frontends.cli.meter import Meter
 from sgnus.frontends.cli.saying import answer_json, remark, shape, size
-from sgnus.frontends.sdk.errors import JobCancelled, JobFailed
+from sgnus.frontends.sdk.errors import JobCancelled, JobFailed, NodeUnreachable
 from sgnus.messages.errors import OurFault, SgnusError
 
 if TYPE_CHECKING:
@@ -28,6 +28,9 @@ def until_broken_off(
     """Do `work` for a job that is submitted; Ctrl-C at any moment of it detaches, and leaves the job running."""
     try:
         return work()
+    except NodeUnreachable as fault:
+        command = how_to_collect(job.id, path, home)
+        raise NodeUnreachable(f"{fault} The job {job.id} is kept; once its node runs: {command}") from fault
     except KeyboardInterrupt:
         command = how_to_collect(job.id, path, home)
         remark(f"\nDetached; the job {job.id} goes on. Get its results with:\n  {command}")

@@ -11,7 +11,7 @@ import click
 from sgnus.frontends.cli.collecting import collect, until_broken_off
 from sgnus.frontends.cli.options import common
 from sgnus.frontends.cli.saying import answer_json, facts, remark, shape, short, size, table
-from sgnus.messages.errors import NotFound
+from sgnus.messages.errors import Conflict, NotFound
 
 if TYPE_CHECKING:
     from sgnus.frontends.sdk.sync import Grid
@@ -110,7 +110,10 @@ def results(job_id: str, output: Path, provisional: bool, home: str | None, as_j
         found = grid.job(job_id)
 
         def work() -> int:
-            spec = found.status().output
+            status = found.status()
+            if not status.own:
+                raise Conflict("Results of a job are streamed by the node that published it.")
+            spec = status.output
             begun = OutputFile(output, spec.shape, spec.dtype, resume=found.id)
             return collect(found, begun, as_json, provisional)
 

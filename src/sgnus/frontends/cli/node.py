@@ -68,7 +68,7 @@ def run(home: str | None, as_json: bool, **chosen: Any) -> int:
     place = Home.of(home)
     place.prepare()
     if not as_json:
-        remark(f"A node runs in the foreground on {place.path}; Ctrl-C stops it.")
+        remark(f"Starting a node in the foreground on {place.path}; Ctrl-C stops it.")
     arguments = [*starting.NODE_COMMAND, "--home", str(place.path), *node_arguments(chosen)]
     os.execv(arguments[0], arguments)
 

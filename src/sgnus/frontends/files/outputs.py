@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import json
 import math
 import os
 import shutil
+import weakref
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -41,6 +43,7 @@ class OutputFile:
         self.cursor = 0
         self.done = 0
         check_fits(path, self.format, self.shape, self.dtype)
+        self._unlock = weakref.finalize(self, os.close, self._lock())
         begun = self._begun(resume) if resume else None
         self.array: Array = self._make() if begun is None else begun
 
@@ -79,6 +82,31 @@ class OutputFile:
         """Remove what is beside the output."""
         for ending in (".part", ".part.json", ".part.json.new", ".part.new"):
             _beside(self.path, ending).unlink(missing_ok=True)
+        self.close()
+
+    def close(self) -> None:
+        """Let another go on with the part; the end of the process does that, too."""
+        self._unlock()
+
+    def _lock(self) -> int:
+        """A descriptor of the part, locked: two that wrote into one part would mix their outputs."""
+        while True:
+            try:
+                descriptor = os.open(self.part, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+            except OSError as error:
+                raise _cannot_be_written(self.path, error) from error
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if os.path.samestat(os.fstat(descriptor), os.stat(self.part)):
+                    return descriptor
+            except BlockingIOError as error:
+                os.close(descriptor)
+                raise UserFault(
+                    f"Another command is writing {self.path} (through {self.part}); name another place with -o."
+                ) from error
+            except FileNotFoundError:
+                pass
+            os.close(descriptor)  # It was moved or removed before we had the lock.
 
     def _encoded(self) -> Path:
         """The file that is to be moved in: the part itself, or a picture made of it."""
@@ -132,9 +160,7 @@ class OutputFile:
                     f"There is no room for {self.path}: it takes {size(wanted)}, and "
                     f"{size(_free_bytes(self.path))} are free; free some, or name another place with -o."
                 ) from error
-            raise UserFault(
-                f"{self.path} cannot be written: {error.strerror}; name another with -o."
-            ) from error
+            raise _cannot_be_written(self.path, error) from error
         return array
 
     def _map(self, mode: Any) -> Array:
@@ -162,6 +188,10 @@ class OutputFile:
         if mapped.shape != self.shape:
             raise OurFault(f"The TIFF was mapped as {mapped.shape}, not {self.shape}.")
         return mapped
+
+
+def _cannot_be_written(path: Path, error: OSError) -> UserFault:
+    return UserFault(f"{path} cannot be written: {error.strerror}; name another with -o.")
 
 
 def check_place(path: Path, source: Path | None = None) -> None:

@@ -170,8 +170,8 @@ def _warn_of_waiting(status: JobStatus) -> None:
     """Whoever begins to wait is told what for: nothing may come for as long as the job lives. Without logging set up,
     Python writes it to standard error.
     """
-    if status.state == "pending":
-        LOG.warning("Job %s is pending: %s.", status.job, status.reason)
+    if status.state in ("pending", "verifying") and status.reason:
+        LOG.warning("Job %s is %s: %s.", status.job, status.state, status.reason)
 
 
 async def _read(transport: Transport, request: Any, dtype: str) -> AsyncGenerator[Delivery, None]:

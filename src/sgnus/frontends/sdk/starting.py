@@ -53,27 +53,43 @@ def _home(home: Home) -> tuple[str, str]:
 
 
 def _start(home: Home, arguments: Sequence[str], wait_s: float) -> bool:
-    with home.log_path.open("ab") as log:
+    with open(home.log_path, "ab", opener=_private) as log:
         log_start = log.tell()
         process = subprocess.Popen(
             arguments, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd=home.path
         )
-    deadline = time.monotonic() + wait_s
-    while process.poll() is None:
-        if home.pid() == process.pid and home.is_answering():
-            # The node is on its own now: this handle must not complain that its child still runs.
-            process.returncode = 0
-            return True
-        if time.monotonic() > deadline:
-            process.terminate()
-            process.wait(STOP_S_MAX)
-            raise WorldFault(f"The node did not start in time; its words are in {home.log_path}.")
-        time.sleep(POLL_S)
+    try:
+        _await_start(home, process, wait_s)
+    except KeyboardInterrupt:
+        process.terminate()  # Whoever breaks off the start wants no node.
+        process.wait(STOP_S_MAX)
+        raise
+    if process.returncode == 0:
+        return True
     sentence = (
         _last_line(home, log_start)
         or f"The node ended with status {process.returncode}; see {home.log_path}."
     )
     raise (UserFault if process.returncode == REFUSED else WorldFault)(sentence)
+
+
+def _await_start(home: Home, process: subprocess.Popen[bytes], wait_s: float) -> None:
+    """Until it answers, or has ended."""
+    deadline = time.monotonic() + wait_s
+    while process.poll() is None:
+        if home.pid() == process.pid and home.is_answering():
+            # The node is on its own now: this handle must not complain that its child still runs.
+            process.returncode = 0
+            return
+        if time.monotonic() > deadline:
+            process.terminate()
+            process.wait(STOP_S_MAX)
+            raise WorldFault(f"The node did not start in time; its words are in {home.log_path}.")
+        time.sleep(POLL_S)
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def _last_line(home: Home, start: int) -> str:

@@ -22,6 +22,7 @@ from sgnus.frontends.service.gate import Gate
 from sgnus.frontends.service.places import (
     ServiceFile,
     free_socket_path,
+    free_socket_place,
     make_home,
     own_token,
     remove_service,
@@ -76,7 +77,7 @@ class LocalService:
             self._published = None
         await asyncio.gather(self._close_web(), *(one.stop(STOP_MS_MAX / 1000) for one in self._rpc_servers))
         if self._socket_path is not None:
-            self._socket_path.unlink(missing_ok=True)
+            free_socket_place(self._socket_path, self._home)
         self._rpc_servers, self._web, self._web_task, self._socket_path = [], None, None, None
 
     async def _open(self) -> ServiceFile:

@@ -6,6 +6,7 @@ the home itself, else (a home open to others, or too long for a socket's path) a
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -101,6 +102,14 @@ def free_socket_path(home: Path) -> Path:
             raise UserFault(f"a node already runs on {home}: stop it first, or give this one another home")
         path.unlink()
     return path
+
+
+def free_socket_place(path: Path, home: Path) -> None:
+    """Remove the socket, and the folder that was made for it alone."""
+    path.unlink(missing_ok=True)
+    if path.parent != home.resolve():
+        with contextlib.suppress(OSError):
+            path.parent.rmdir()
 
 
 def _socket_folder(home: Path) -> Path:
