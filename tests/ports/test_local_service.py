@@ -136,7 +136,8 @@ async def test_a_folder_that_others_prepared_for_the_socket_is_refused(
     home = tmp_path / ("long" * 20) / ("name" * 20)
     async with served(home) as node:
         folder = Path(node.where.socket).parent
-    folder.chmod(0o755)
+    assert not folder.exists(), "made for the socket, and gone with it"
+    folder.mkdir(mode=0o755)
     with pytest.raises(UserFault, match="for you alone"):
         await LocalService(FakeLocalApi(), home).start()
     folder.rmdir()

@@ -47,6 +47,10 @@ class ServedReconciliation:
         self._peer = peer
         self._budget = budget
 
+    async def begin(self) -> None:
+        """See `ServerWire`."""
+        await self._wire.begin()
+
     async def send(self, step: ReconcileStep) -> None:
         """See `Duplex`."""
         data = encode(ReconcileReply(step=step))
@@ -95,7 +99,9 @@ class PeerServer:
         return guarded(self._gate, (method, self._service.may_call), serve, limit_ms)
 
     async def _serve_exchange(self, peer: PeerId, _: Any, context: Context) -> None:
-        refusal = await self._exchange(peer, ServerWire(context))
+        wire = ServerWire(context)
+        await wire.begin()
+        refusal = await self._exchange(peer, wire)
         if refusal is not None:
             await context.abort(Code.ALREADY_EXISTS, refusal)
 
@@ -109,6 +115,7 @@ class PeerServer:
 
     async def _send_pieces(self, peer: PeerId, pieces: AsyncIterator[Piece], context: Context) -> None:
         wire = ServerWire(context)
+        await wire.begin()
         async for piece in pieces:
             if len(piece) > DATA_BYTES_MAX:
                 raise OurFault(f"a piece of {len(piece)} bytes")
@@ -127,7 +134,9 @@ class PeerServer:
         return encode(await self._service.read_branch(peer, decode(ReadBranchRequest, request)))
 
     async def _reconcile(self, peer: PeerId, _: Any, context: Context) -> None:
-        await self._service.reconcile(peer, ServedReconciliation(context, peer, self._budget))
+        served = ServedReconciliation(context, peer, self._budget)
+        await served.begin()
+        await self._service.reconcile(peer, served)
 
     async def _exchange_addresses(self, peer: PeerId, request: bytes, _: Context) -> bytes:
         asked = decode(ExchangeAddressesRequest, request)

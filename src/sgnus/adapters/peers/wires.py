@@ -122,6 +122,15 @@ class ServerWire:
     def __init__(self, context: Any) -> None:
         self._context = context
 
+    async def begin(self) -> None:
+        """Send the headers by themselves, before anything is written. gRPC sends them with the first message otherwise; a call
+        that ends while that is still under way sends them once more, fails, and leaves its caller without a status.
+        """
+        try:
+            await self._context.send_initial_metadata(())
+        except (grpc.aio.UsageError, grpc.aio.InternalError, asyncio.InvalidStateError):
+            raise WorldFault("the stream broke") from None
+
     async def read(self) -> bytes | None:
         """See `Wire`."""
         try:
