@@ -9,13 +9,14 @@ from typing import Any, cast
 
 import pytest
 
-from sgnus.core.inputs import JobChanged
+from sgnus.adapters.store.memory import FakeStore
+from sgnus.core.inputs import JobChanged, JobForgotten
 from sgnus.core.shelf import JobView
 from sgnus.messages.errors import WorldFault
 from sgnus.messages.ids import BlockId, PeerId
 from sgnus.messages.limits import NEW_JOBS_BURST
 from sgnus.runtime import job_watch
-from sgnus.runtime.job_watch import JobWatch
+from sgnus.runtime.job_watch import PUBLISHED, JobWatch
 from sgnus.runtime.jobs import Job
 from tests.database_support import in_loop
 from tests.runtime.one_job import PLAN, VIEW
@@ -33,6 +34,7 @@ class World:
         self.known: dict[str, Job] = {}
         self.searches = 0
         self.told: list[tuple[BlockId, bool]] = []
+        self.forgotten: list[BlockId] = []
         self._wanted, self._enough = 0, asyncio.Event()
         core = SimpleNamespace(publications={}, room=None, pen=SimpleNamespace(peer=PeerId("me")))
         engine = SimpleNamespace(core=core, put=self._put)
@@ -41,7 +43,10 @@ class World:
         hub = SimpleNamespace(touch=lambda job: None, forget=lambda job: None)
         inquiries = SimpleNamespace(note=lambda job, view: None)
         gossip, peers = SimpleNamespace(neighbours=tuple), SimpleNamespace(connected=tuple)
-        drivers = SimpleNamespace(database=database, gossip=gossip, peers=peers, is_near=lambda peer: False)
+        self.store = FakeStore()
+        drivers = SimpleNamespace(
+            database=database, gossip=gossip, peers=peers, is_near=lambda peer: False, store=self.store
+        )
         parts = (drivers, book, engine, hub, inquiries)
         self.watch = JobWatch(*cast(Any, parts))
 
@@ -69,6 +74,8 @@ class World:
         return []
 
     def _put(self, given: object) -> bool:
+        if isinstance(given, JobForgotten):
+            self.forgotten.append(given.job)
         if isinstance(given, JobChanged):
             self.told.append((given.facts.job, given.facts.open))
             if len(self.told) >= self._wanted:
@@ -89,6 +96,25 @@ async def test_others_are_looked_for_once_when_many_jobs_are_over_at_once() -> N
         assert world.searches == before + 1
     finally:
         await world.watch.stop()
+
+
+@in_loop
+async def test_when_an_own_job_expires_nothing_is_kept_of_it_and_all_of_the_others() -> None:
+    world = World()
+    await world.store.open()
+    own, other = BlockId("job0"), BlockId("job1")
+    for namespace in (*PUBLISHED, "vote"):
+        await world.store.put_facts(namespace, {f"{own}/0": b"x", f"{other}/0": b"y"})
+    for job in (own, other):
+        await world.watch.look(job)
+    world.known[own].files = cast(Any, SimpleNamespace())
+    del world.views[own], world.views[other]
+    for job in (own, other):
+        assert await world.watch.look(job) is None
+    assert world.forgotten == [own]
+    for namespace in PUBLISHED:
+        assert list(await world.store.facts(namespace)) == [f"{other}/0"]
+    assert len(await world.store.facts("vote")) == 2
 
 
 @in_loop

@@ -21,7 +21,7 @@ def test_what_a_break_does_not_need_is_left_out() -> None:
     def judged(setting: Setting) -> Verdict:
         """Broken by the fourth blow of crashes alone, where three peers are."""
         is_broken = "crash" in setting.faults and setting.peers >= 3 and 3 not in setting.skip
-        return Verdict(setting, "end" if is_broken else "", "", 0, 0, 0, 0, "", 5, ())
+        return Verdict(setting, "end" if is_broken else "", "", 0, 0, 0, 0, 0, "", 5, ())
 
     whole = Setting(7, peers=12, sub_blocks=40, vices=("forger", "usurper"), liars=1)
     smallest = shrink(judged(whole), judged).setting

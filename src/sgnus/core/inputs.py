@@ -55,6 +55,13 @@ class JobChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class JobForgotten:
+    """The database holds nothing of this job any more: it expired."""
+
+    job: BlockId
+
+
+@dataclass(frozen=True, slots=True)
 class RoomHeard:
     """An announcement in a lobby, or a ROOM entry; the signature has been checked."""
 
@@ -260,6 +267,7 @@ class Stopping:
 
 Input = (
     JobChanged
+    | JobForgotten
     | RoomHeard
     | SeatAsked
     | PeerConnected

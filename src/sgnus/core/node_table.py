@@ -65,6 +65,14 @@ def _job(node: NodeCore, given: ins.JobChanged, now_ms: int) -> None:
         _end_job(node, facts, now_ms)
 
 
+def _job_forgotten(node: NodeCore, given: ins.JobForgotten, now_ms: int) -> None:
+    """Until then others may ask for what we published, and for its receipts."""
+    lobby = node.jobs.get(given.job)
+    if lobby is not None:
+        _end_job(node, lobby.facts, now_ms)
+    node.publications.pop(given.job, None)
+
+
 def _end_job(node: NodeCore, facts: ins.JobFacts, now_ms: int) -> None:
     if node.jobs.pop(facts.job, None) is not None:
         node.out.append(fx.Unsubscribe(lobby_topic(facts.job)))
@@ -336,6 +344,7 @@ _PUBLICATION: Final[dict[type, Callable[..., None]]] = {
 }
 ROUTES: Final[dict[type, Callable[[Any, Any, int], None]]] = {
     ins.JobChanged: _job,
+    ins.JobForgotten: _job_forgotten,
     ins.RoomHeard: _heard,
     ins.SeatAsked: _seat_asked,
     ins.PeerConnected: _connected,

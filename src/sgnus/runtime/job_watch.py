@@ -12,7 +12,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Final
 
-from sgnus.core.inputs import HeldLoaded, JobChanged, RoomHeard
+from sgnus.core.inputs import HeldLoaded, JobChanged, JobForgotten, RoomHeard
 from sgnus.core.node import NodeCore
 from sgnus.core.receipt import digest_of
 from sgnus.core.shelf import JobView, RoomClaim
@@ -32,6 +32,8 @@ from sgnus.runtime.restoring import keep_entries, settle_held
 from sgnus.wire.codec import decode
 
 LOG: Final = logging.getLogger("sgnus.jobs")
+PUBLISHED: Final = ("held", "opening", "outputs", "receipt", "turn", "beacon", "verified")
+"""Namespaces of facts about own jobs, by job. They go with their job."""
 
 
 class JobWatch:
@@ -152,6 +154,10 @@ class JobWatch:
             facts = job.facts(_address_of(job.view), unix_ms())
             self._engine.put(JobChanged(replace(facts, open=False)))
             self._looks.search()
+        if job is not None and job.files is not None:
+            self._engine.put(JobForgotten(block_id))
+            for namespace in PUBLISHED:
+                await self._drivers.store.delete_facts(namespace, f"{block_id}/")
         self._jobs.forget(block_id)
         self._hub.forget(block_id)
 
