@@ -40,7 +40,7 @@ def start_node(
     if home.is_answering():
         return False
     home.prepare()
-    with (home.path / "start.lock").open("a") as lock:
+    with open(home.path / "start.lock", "a", opener=_private) as lock:
         # Two apps that start at the same time get one node: the second waits for what the first one does.
         fcntl.flock(lock, fcntl.LOCK_EX)
         return not home.is_answering() and _start(
