@@ -12,9 +12,8 @@ import os
 import sys
 from pathlib import Path
 
-os.environ.setdefault(
-    "GRPC_VERBOSITY", "ERROR"
-)  # A node keeps gRPC's core quiet; here it may say why it aborts.
+# A node keeps gRPC's core quiet; here it may say why it aborts.
+os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
 os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")  # Its fork handlers may end a child that we start.
 
 NODES_MIN = 3

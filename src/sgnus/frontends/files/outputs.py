@@ -106,6 +106,9 @@ class OutputFile:
                 ) from error
             except FileNotFoundError:
                 pass
+            except OSError as error:
+                os.close(descriptor)
+                raise _cannot_be_written(self.path, error) from error
             os.close(descriptor)  # It was moved or removed before we had the lock.
 
     def _encoded(self) -> Path:
