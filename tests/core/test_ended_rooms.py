@@ -9,7 +9,7 @@ import pytest
 from sgnus.core import effects as fx
 from sgnus.core import judging, observing
 from sgnus.core import roster as rosters
-from sgnus.core.inputs import Input, PeerSaid, RoomHeard, Tick
+from sgnus.core.inputs import Input, JobForgotten, PeerSaid, RoomHeard, Tick
 from sgnus.core.node import NodeCore
 from sgnus.core.publication import Court, Publication
 from sgnus.messages.ids import InstanceId, PeerId
@@ -149,6 +149,18 @@ def test_with_a_round_that_its_publisher_ends_end_all_over_the_same_results_and_
     assert list(node.rounds.running) == instances
     node.handle(PeerSaid(of.publisher.peer, RoomClosed(instance=instances[0], reason=CloseReason.FAILED)), 50)
     assert list(node.rounds.running) == [instances[2]]
+
+
+def test_with_a_job_that_is_forgotten_end_its_rounds() -> None:
+    of = committed()
+    node = node_of(of, of.peers[1])
+    instance = rosters.instance_id(of.terms.job, 0, STRANGER.peer, 100)
+    seats = (member_of(STRANGER, of.terms.job, instance),)
+    of.list = rosters.found(STRANGER, of.terms.job, 0, 100, seats)
+    node.handle(PeerSaid(STRANGER.peer, STRANGER.sign(SignedKind.PROPOSAL, of.proposal(of.held))), 30)
+    assert list(node.rounds.running) == [instance]
+    node.handle(JobForgotten(of.terms.job), 40)
+    assert not node.rounds.running and not node.jobs
 
 
 def test_no_round_over_older_results_keeps_us_from_a_microjob_that_its_publisher_opened_again() -> None:

@@ -13,6 +13,7 @@ from typing import Any, Final
 from sgnus.adapters.store import FakeStore
 from sgnus.adapters.store.thread import LOG_BYTES_TYPICAL
 from sgnus.ports import EntryRow, JobRow, Store, StoreChange
+from sgnus.wire.dagcbor import cid_of_digest
 
 NAMESPACES: Final = ("held", "votes")
 AUTHORS: Final = ("ann", "bob")
@@ -119,6 +120,9 @@ class _Writing:
 
     def _put_facts(self) -> Step:
         keys = [f"{self._dice.randrange(KEYS)}" for _ in range(self._dice.choice((1, 1, 2, 5)))]
+        if self._rows and self._dice.random() < 0.5:
+            about = cid_of_digest(self._dice.choice(self._rows).job)
+            keys = [f"{about}/{key}" for key in keys]
         facts = {key: self._bytes() for key in keys}
         return Step("put_facts", (self._dice.choice(NAMESPACES), facts), self._dice.random() < 0.6)
 

@@ -219,7 +219,12 @@ def test_two_that_write_to_one_place_never_mix_the_second_is_refused(tmp_path: P
             OutputFile(path, PIXELS.shape, "uint8", resume=resume)
     first.finish()
     assert np.array_equal(np.load(path), PIXELS)
-    OutputFile(path, PIXELS.shape, "uint8").discard()
+    third = OutputFile(path, PIXELS.shape, "uint8")
+    third.array[:] = 0
+    first.discard()  # Late: the part is another's now.
+    third.finish()
+    third.discard()
+    assert not np.load(path).any()
     assert [one.name for one in tmp_path.iterdir()] == ["a.npy"]
 
 

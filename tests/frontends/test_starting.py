@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -38,14 +39,30 @@ def test_a_node_that_refuses_to_start_is_quoted(startable: Home, monkeypatch: py
         sgnus.connect(startable.path)
 
 
+def test_a_long_log_is_put_aside_at_a_start(startable: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(starting, "LOG_BYTES_MAX", 10)
+    startable.path.mkdir()
+    aside = startable.path / "node.log.1"
+    for words, is_long in ((b"0123456789", False), (b"0123456789a", True)):
+        startable.log_path.write_bytes(words)
+        assert starting.start_node(startable) and starting.stop_node(startable)
+        assert aside.exists() == is_long
+    assert aside.read_bytes() == b"0123456789a" and not startable.log_path.read_bytes().startswith(b"0123")
+
+
+def test_a_node_that_ends_in_order_before_it_answers_has_not_started(startable: Home) -> None:
+    with pytest.raises(sgnus.WorldFault, match="ended with status 0"):
+        starting.start_node(startable, command=[sys.executable, "-c", "pass"])
+
+
 def test_who_breaks_the_start_off_has_no_node(startable: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     started: list[subprocess.Popen[bytes]] = []
 
-    def broken_off(_home: Home, process: subprocess.Popen[bytes], _wait_s: float) -> None:
+    def broken_off(_home: Home, process: subprocess.Popen[bytes], _wait_s: float) -> bool:
         started.append(process)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(starting, "_await_start", broken_off)
+    monkeypatch.setattr(starting, "_has_started", broken_off)
     with pytest.raises(KeyboardInterrupt):
         starting.start_node(startable)
     assert started[0].poll() is not None and not startable.is_answering()

@@ -52,7 +52,7 @@ def _assert_rounds(rounds: Rounds) -> None:
     assert len(rounds.beacons) <= limits.ROUNDS_AT_ONCE_MAX
     assert len(rounds.early) <= limits.ROUNDS_AT_ONCE_MAX
     assert all(len(words) <= limits.EARLY_WORDS_MAX for words in rounds.early.values())
-    assert len(rounds.over) <= limits.ROUNDS_AT_ONCE_MAX
+    assert len(rounds.over) <= limits.ENDED_KEPT_MAX
     assert len(rounds.left) <= limits.ROOMS_LEFT_MAX
     assert len(rounds.own) <= limits.OPENINGS_KEPT_MAX
     for round_ in rounds.running.values():

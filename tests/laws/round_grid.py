@@ -164,10 +164,10 @@ class RoundGrid(SmallGrid):
         disk, pen = self.disks[peer], self.pens[peer]
         if word.kind is SignedKind.SEAL:
             seal = pen.open(word, word.kind, Seal)
-            assert disk["seal", f"{seal.instance}/{seal.round}/{seal.attempt}"] == seal.r
+            assert disk["seal", f"{JOB}/{seal.instance}/{seal.round}/{seal.attempt}"] == seal.r
         elif word.kind is SignedKind.REVEAL:
             reveal = pen.open(word, word.kind, Reveal)
-            assert disk["reveal", f"{reveal.instance}/{reveal.round}"] == reveal.r
+            assert disk["reveal", f"{JOB}/{reveal.instance}/{reveal.round}"] == reveal.r
         elif word.kind is SignedKind.BEACON:
             output = pen.open(word, word.kind, BeaconOutput)
             assert decode(SignedEnvelope, disk["beacon", f"{JOB}/{output.instance}"]) == word

@@ -16,7 +16,7 @@ from sgnus.core import effects as fx
 from sgnus.core import inputs as ins
 from sgnus.core.beaconing import spoken_before
 from sgnus.core.node import NodeCore
-from sgnus.core.round_list import sat_before
+from sgnus.core.round_list import sealed_before
 from sgnus.core.terms import Terms
 from sgnus.crypto.commits import commit_root_of
 from sgnus.messages.fields import Message
@@ -215,7 +215,7 @@ class SmallGrid:
         disk = self.disks[peer]
         self.now_ms += 1
         core = self.cores[peer] = NodeCore.create(pen, address_of(pen), self.shape.workers, self.now_ms)
-        core.rounds.over = sat_before(key for space, key in disk if space == "seal")
+        core.rounds.sealed = sealed_before(key for space, key in disk if space == "seal")
         core.rounds.spoken = spoken_before({key: x for (space, key), x in disk.items() if space == "beacon"})
         self.tasks = [task for task in self.tasks if task[0] != peer]
         self.mail.drop(peer)

@@ -15,7 +15,8 @@ from sgnus.adapters.store import FakeStore, SqliteStore
 from sgnus.adapters.store.file import SCHEMA_VERSION, world_fault
 from sgnus.adapters.store.thread import StoreThread
 from sgnus.messages.errors import OurFault, WorldFault
-from sgnus.ports import EntryRow, JobRow, Store, StoreChange, StoreCounts
+from sgnus.ports import FACTS_OF_JOBS, EntryRow, JobRow, Store, StoreChange, StoreCounts
+from sgnus.wire.dagcbor import cid_of_digest
 from tests.database_support import in_loop
 
 Make = Callable[[], Store]
@@ -131,6 +132,30 @@ async def test_what_expired_is_removed_and_its_jobs_are_named(make: Make) -> Non
     assert list(await store.expire(200)) == [old.job, new.job]
     assert await store.ids() == new.id
     assert list(await store.open_jobs(9)) == [new.job]
+    await store.close()
+
+
+@pytest.mark.parametrize("way", ["expires", "gives way"])
+@in_loop
+async def test_with_a_job_go_the_facts_about_it(way: str, make: Make) -> None:
+    store = make()
+    await store.open()
+    old, new, about = row(1, expires=100), row(2, expires=300), row(3, job=2, expires=50)
+    await store.apply(put(old, new, about), durable=False)
+    gone, kept = (cid_of_digest(one.job) for one in (old, new))
+    for namespace in (*FACTS_OF_JOBS, "settlement"):
+        facts = {f"{job}/{number}": b"fact" for job in (gone, kept) for number in (0, 1)}
+        await store.put_facts(namespace, {**facts, f"{gone}x/0": b"another's"})
+    if way == "expires":
+        await store.expire(101)
+    else:
+        await store.apply(StoreChange(gone_jobs=[old.job]), durable=False)
+    await store.close()
+    store = make()
+    await store.open()
+    for namespace in FACTS_OF_JOBS:
+        assert list(await store.facts(namespace)) == sorted([f"{gone}x/0", f"{kept}/0", f"{kept}/1"])
+    assert len(await store.facts("settlement")) == 5
     await store.close()
 
 

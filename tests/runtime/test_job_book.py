@@ -5,14 +5,22 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from sgnus.crypto.digests import digest
 from sgnus.crypto.identity import Identity
+from sgnus.messages.errors import WorldFault
 from sgnus.messages.ids import PeerId
+from sgnus.runtime import jobs
 from sgnus.runtime.jobs import MODULES_KEPT_MAX, JobBook
 from tests.database_support import NETWORK, in_loop, job_body
 from tests.runtime.test_listed_jobs import view_of_body
 
 ME = Identity.from_seed(bytes([9]) * 32).peer_id
+
+
+async def nobody(_peer: PeerId, _wanted: bytes, _bytes_max: int) -> bytes:
+    raise WorldFault("out of reach")
 
 
 @in_loop
@@ -36,9 +44,24 @@ async def test_of_strangers_modules_those_read_last_are_kept_and_others_are_read
         )
         for wanted in blobs
     ]
-    jobs = [await book.update(view_of_body(body)) for body in bodies]
-    for job, text in zip(jobs, blobs.values(), strict=True):
+    known = [await book.update(view_of_body(body)) for body in bodies]
+    for job, text in zip(known, blobs.values(), strict=True):
         assert await book.module(job) == text
-    assert len([job for job in jobs if job.module is not None]) == MODULES_KEPT_MAX
-    assert await book.module(jobs[-1]) == blobs[bodies[-1].module_digest] and len(read) == len(blobs)
-    assert await book.module(jobs[0]) == blobs[bodies[0].module_digest] and len(read) == len(blobs) + 1
+    assert len([job for job in known if job.module is not None]) == MODULES_KEPT_MAX
+    assert await book.module(known[-1]) == blobs[bodies[-1].module_digest] and len(read) == len(blobs)
+    assert await book.module(known[0]) == blobs[bodies[0].module_digest] and len(read) == len(blobs) + 1
+
+
+@in_loop
+async def test_of_strangers_jobs_those_that_are_needed_and_the_newest_are_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs, "JOBS_KEPT_MAX", 2)
+    book = JobBook(tmp_path, ME, NETWORK, nobody)
+    views = [view_of_body(job_body(number)) for number in range(5)]
+    book.is_needed = lambda job: job in (views[0].block_id, views[2].block_id)
+    kept = []
+    for view in views:
+        await book.update(view)
+        kept.append([number for number, one in enumerate(views) if book.get(one.block_id) is not None])
+    assert kept == [[0], [0, 1], [0, 2], [0, 2, 3], [0, 2, 4]]

@@ -9,14 +9,14 @@ from typing import Any, cast
 
 import pytest
 
-from sgnus.adapters.store.memory import FakeStore
 from sgnus.core.inputs import JobChanged, JobForgotten
 from sgnus.core.shelf import JobView
 from sgnus.messages.errors import WorldFault
 from sgnus.messages.ids import BlockId, PeerId
 from sgnus.messages.limits import NEW_JOBS_BURST
+from sgnus.messages.v1.types import JobState
 from sgnus.runtime import job_watch
-from sgnus.runtime.job_watch import PUBLISHED, JobWatch
+from sgnus.runtime.job_watch import JobWatch
 from sgnus.runtime.jobs import Job
 from tests.database_support import in_loop
 from tests.runtime.one_job import PLAN, VIEW
@@ -39,13 +39,14 @@ class World:
         core = SimpleNamespace(publications={}, room=None, pen=SimpleNamespace(peer=PeerId("me")))
         engine = SimpleNamespace(core=core, put=self._put)
         database = SimpleNamespace(job=self._view, own_jobs=self._none, open_jobs=self._open)
-        book = SimpleNamespace(update=self._update, get=self.known.get, forget=self.known.pop)
+        book = SimpleNamespace(
+            update=self._update, get=self.known.get, forget=lambda job: self.known.pop(job, None)
+        )
         hub = SimpleNamespace(touch=lambda job: None, forget=lambda job: None)
         inquiries = SimpleNamespace(note=lambda job, view: None)
         gossip, peers = SimpleNamespace(neighbours=tuple), SimpleNamespace(connected=tuple)
-        self.store = FakeStore()
         drivers = SimpleNamespace(
-            database=database, gossip=gossip, peers=peers, is_near=lambda peer: False, store=self.store
+            database=database, gossip=gossip, peers=peers, is_near=lambda peer: False, store=None
         )
         parts = (drivers, book, engine, hub, inquiries)
         self.watch = JobWatch(*cast(Any, parts))
@@ -78,8 +79,8 @@ class World:
             self.forgotten.append(given.job)
         if isinstance(given, JobChanged):
             self.told.append((given.facts.job, given.facts.open))
-            if len(self.told) >= self._wanted:
-                self._enough.set()
+        if len(self.told) + len(self.forgotten) >= self._wanted:
+            self._enough.set()
         return True
 
 
@@ -92,29 +93,33 @@ async def test_others_are_looked_for_once_when_many_jobs_are_over_at_once() -> N
         assert world.told == [(BlockId(f"job{n}"), True) for n in range(JOBS)]
         before, world.views = world.searches, {}
         await world.tell(2 * JOBS)
-        assert world.told[JOBS:] == [(BlockId(f"job{n}"), False) for n in range(JOBS)]
+        assert world.forgotten == [BlockId(f"job{n}") for n in range(JOBS)]
         assert world.searches == before + 1
     finally:
         await world.watch.stop()
 
 
 @in_loop
-async def test_when_an_own_job_expires_nothing_is_kept_of_it_and_all_of_the_others() -> None:
-    world = World()
-    await world.store.open()
-    own, other = BlockId("job0"), BlockId("job1")
-    for namespace in (*PUBLISHED, "vote"):
-        await world.store.put_facts(namespace, {f"{own}/0": b"x", f"{other}/0": b"y"})
-    for job in (own, other):
+async def test_the_core_hears_of_own_jobs_and_of_those_in_whose_lobby_it_is_that_they_are_forgotten() -> None:
+    world = World(3)
+    ended, open_, unread = (BlockId(f"job{n}") for n in range(3))
+    world.views[ended] = replace(world.views[ended], state=JobState.COMPLETED)
+    for job in (ended, open_, unread):
         await world.watch.look(job)
-    world.known[own].files = cast(Any, SimpleNamespace())
-    del world.views[own], world.views[other]
-    for job in (own, other):
+    world.known[ended].files = cast(Any, SimpleNamespace())
+    del world.known[unread]  # Too many others' jobs came meanwhile.
+    world.views.clear()
+    for job in (ended, open_, unread, BlockId("never heard of")):
         assert await world.watch.look(job) is None
-    assert world.forgotten == [own]
-    for namespace in PUBLISHED:
-        assert list(await world.store.facts(namespace)) == [f"{other}/0"]
-    assert len(await world.store.facts("vote")) == 2
+    assert world.forgotten == [ended, open_, unread]
+
+
+@in_loop
+async def test_a_job_of_ours_without_its_files_draws_nobody_in() -> None:
+    world = World(1)
+    world.views[BlockId("job0")] = replace(world.views[BlockId("job0")], author=PeerId("me"))
+    assert await world.watch.look(BlockId("job0")) is not None
+    assert world.told == []
 
 
 @in_loop

@@ -16,6 +16,7 @@ from sgnus.messages.errors import WorldFault
 from sgnus.messages.ids import BlockId, PeerId
 from sgnus.messages.v1.types import GetReceiptReply, GetReceiptRequest, SettledBody
 from sgnus.runtime import reclaiming
+from sgnus.runtime.jobs import unix_ms
 from sgnus.runtime.reclaiming import Reclaiming
 from tests.database_support import in_loop
 from tests.ports.peers_support import until
@@ -32,7 +33,7 @@ class Publisher:
         self.job: Any = SimpleNamespace(
             files=object(),
             terms=object(),
-            view=SimpleNamespace(block_id=JOB, is_open=True),
+            view=SimpleNamespace(block_id=JOB, is_open=True, expires_ms=unix_ms() + 60_000),
             untaken=lambda: self.settled,
         )
         self.given: list[Input] = []
@@ -93,6 +94,15 @@ async def test_another_receipt_than_was_asked_for_is_not_given(publisher: Publis
     publisher.job.view.is_open = False
     await asyncio.gather(*publisher.tasks)
     assert publisher.given == []
+
+
+@in_loop
+async def test_of_a_job_that_expired_nothing_is_asked_for(publisher: Publisher) -> None:
+    publisher.answer = WorldFault("unreachable")
+    publisher.reclaiming.look(publisher.job)
+    await until(lambda: publisher.asked, "it is asked for")
+    publisher.job.view.expires_ms = unix_ms() - 1
+    await asyncio.gather(*publisher.tasks)
 
 
 @in_loop

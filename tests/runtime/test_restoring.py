@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -17,10 +18,17 @@ from sgnus.messages.ids import BlockId, NetworkId
 from sgnus.messages.v1.types import CancelBody, DoneBody, DoneStatus, EntryKind, Held, SignedKind
 from sgnus.runtime.database import Database
 from sgnus.runtime.held_log import HeldLog, HeldRecord
-from sgnus.runtime.job_files import HELD, OUTPUTS, JobFiles
+from sgnus.runtime.job_files import BODY, HELD, OUTPUTS, JobFiles
 from sgnus.runtime.jobs import Job, OutputPlace
 from sgnus.runtime.pens import EnvelopePen
-from sgnus.runtime.restoring import ENTRIES, keep_entries, restore_jobs, settle_held
+from sgnus.runtime.restoring import (
+    ENTRIES,
+    EXPIRED_KEPT_MS,
+    keep_entries,
+    remove_unfinished,
+    restore_jobs,
+    settle_held,
+)
 from sgnus.wire.codec import encode
 from tests.database_support import AUTHOR, DAY_MS, NETWORK, NOW_MS, OTHER_NETWORK, STRANGER, in_loop, job_body
 
@@ -42,13 +50,13 @@ def record_of(sub_block: int, *, by: Identity = AUTHOR, job: BlockId = JOB, end:
 
 @asynccontextmanager
 async def database(
-    store: FakeStore, identity: Identity = AUTHOR, network: NetworkId = NETWORK
+    store: FakeStore, identity: Identity = AUTHOR, network: NetworkId = NETWORK, now_ms: int = NOW_MS
 ) -> AsyncIterator[Database]:
     one = Database(
         store,
         identity,
         network,
-        clock_ms=lambda: NOW_MS,
+        clock_ms=lambda: now_ms,
         publish=lambda _: None,
         on_change=lambda _: None,
     )
@@ -163,18 +171,18 @@ async def kept_job(folder: Path, kind: EntryKind | None = None, body: Message | 
 async def test_a_job_that_the_database_lost_comes_back_once_and_is_told(tmp_path: Path) -> None:
     block_id = await kept_job(tmp_path)
     async with database(FakeStore()) as fresh:
-        (said,) = await restore_jobs(tmp_path, fresh, NETWORK, AUTHOR.peer_id)
+        (said,) = await restore_jobs(tmp_path, fresh, NETWORK, AUTHOR.peer_id, NOW_MS)
         assert "1 job of this node was missing" in said
         view = await fresh.job(block_id)
         assert view is not None and view.is_open
-        assert await restore_jobs(tmp_path, fresh, NETWORK, AUTHOR.peer_id) == ()
+        assert await restore_jobs(tmp_path, fresh, NETWORK, AUTHOR.peer_id, NOW_MS) == ()
 
 
 @in_loop
 async def test_a_cancelled_job_comes_back_cancelled(tmp_path: Path) -> None:
     block_id = await kept_job(tmp_path, EntryKind.CANCEL, CancelBody(reason="no"))
     async with database(FakeStore()) as fresh:
-        await restore_jobs(tmp_path, fresh, NETWORK, AUTHOR.peer_id)
+        await restore_jobs(tmp_path, fresh, NETWORK, AUTHOR.peer_id, NOW_MS)
         view = await fresh.job(block_id)
     assert view is not None and view.cancelled == "no"
 
@@ -186,7 +194,7 @@ async def test_a_failed_job_comes_back_failed_and_a_completed_one_completes_by_w
 ) -> None:
     block_id = await kept_job(tmp_path, EntryKind.DONE, DoneBody(status=status, reason="it traps"))
     async with database(FakeStore()) as fresh:
-        await restore_jobs(tmp_path, fresh, NETWORK, AUTHOR.peer_id)
+        await restore_jobs(tmp_path, fresh, NETWORK, AUTHOR.peer_id, NOW_MS)
         view = await fresh.job(block_id)
     assert view is not None
     assert view.is_open == (status is DoneStatus.COMPLETED)
@@ -199,6 +207,36 @@ async def test_a_job_of_another_network_or_key_stays_where_it_is(
 ) -> None:
     block_id = await kept_job(tmp_path)
     async with database(FakeStore(), me, network) as fresh:
-        assert await restore_jobs(tmp_path, fresh, network, me.peer_id) == ()
+        assert await restore_jobs(tmp_path, fresh, network, me.peer_id, NOW_MS) == ()
         assert await fresh.job(block_id) is None
     assert (tmp_path / block_id / ENTRIES).exists()
+
+
+@pytest.mark.parametrize(("late_ms", "stays"), [(0, True), (1, False)])
+@in_loop
+async def test_what_expired_while_nobody_looked_goes_a_day_later(
+    late_ms: int, stays: bool, tmp_path: Path
+) -> None:
+    block_id = await kept_job(tmp_path)
+    now_ms = NOW_MS + DAY_MS + EXPIRED_KEPT_MS + late_ms
+    async with database(FakeStore(), now_ms=now_ms) as fresh:
+        assert await restore_jobs(tmp_path, fresh, NETWORK, AUTHOR.peer_id, now_ms) == ()
+    assert (tmp_path / block_id).exists() == stays
+
+
+@in_loop
+async def test_submissions_that_a_crash_cut_short_are_removed_but_for_what_is_published(
+    tmp_path: Path,
+) -> None:
+    async with database(FakeStore()) as one:
+        named, unnamed, unpublished = map(job_body, range(3))
+        block_id = await one.submit(EntryKind.JOB, None, named, NOW_MS + DAY_MS)
+        await one.submit(EntryKind.JOB, None, unnamed, NOW_MS + DAY_MS)
+        bodies = {"new-1": named, "new-2": unnamed, "new-3": unpublished, "new-4": None}
+        for name, body in bodies.items():
+            (tmp_path / name).mkdir()
+            if body is not None:
+                (tmp_path / name / BODY).write_bytes(encode(body))
+        (tmp_path / block_id).mkdir()
+        await remove_unfinished(tmp_path, one)
+    assert sorted(os.listdir(tmp_path)) == [block_id, "new-2"]

@@ -19,24 +19,28 @@ from sgnus.messages.v1.types import OnHostChanged, SignedEnvelope, SignedKind, V
 
 @dataclass(slots=True)
 class Votes:
-    """Whom this peer voted for, by instance and epoch: a seat that it lost and got again gives it no second vote."""
+    """Whom this peer voted for, by instance and epoch: a seat that it lost and got again gives it no second vote. `before`: until
+    it was started again.
+    """
 
     by_instance: dict[InstanceId, dict[int, PeerId]] = field(default_factory=dict)
+    before: dict[InstanceId, dict[int, PeerId]] = field(default_factory=dict)
 
     def of(self, instance: InstanceId) -> dict[int, PeerId]:
         """Those in this instance, to be added to. Of other instances, those that we sat in longest ago are forgotten."""
-        voted = self.by_instance[instance] = self.by_instance.pop(instance, {})
+        known = self.by_instance.pop(instance, None) or dict(self.before.get(instance, {}))
+        voted = self.by_instance[instance] = known
         while len(self.by_instance) > VOTED_INSTANCES_MAX:
             del self.by_instance[next(iter(self.by_instance))]
         return voted
 
 
 def voted_before(facts: Mapping[str, bytes]) -> Votes:
-    """The votes that we gave before we were started again, out of what was persisted of them."""
+    """The votes that we gave before we were started again, out of what was persisted: keys are `<job>/<instance>/<epoch>`."""
     votes = Votes()
     for key, candidate in facts.items():
-        instance, epoch = key.split("/")
-        votes.by_instance.setdefault(InstanceId(instance), {})[int(epoch)] = PeerId(candidate.decode())
+        _job, instance, epoch = key.split("/")
+        votes.before.setdefault(InstanceId(instance), {})[int(epoch)] = PeerId(candidate.decode())
     return votes
 
 

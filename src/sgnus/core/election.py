@@ -245,7 +245,8 @@ def _answer_waiting(room: Room, now_ms: int) -> None:
 def _vote(room: Room, base: rosters.Roster, epoch: int, candidate: PeerId) -> SignedEnvelope:
     """One vote an epoch, durable before it is sent."""
     room.ballot.voted[epoch] = candidate
-    room.out.append(fx.Persist("vote", f"{room.seat.instance}/{epoch}", candidate.encode()))
+    key = f"{room.seat.job}/{room.seat.instance}/{epoch}"
+    room.out.append(fx.Persist("vote", key, candidate.encode()))
     return ballots.cast(room.seat.pen, base, epoch, candidate)
 
 

@@ -218,7 +218,7 @@ class NodeCore:
         if room.ballot.is_given_up:
             lose(lobby, room.host, room.seat.instance, now_ms)
         is_enough = len(room.roster.peers) >= room.seat.members_min  # Else another room has to verify it.
-        if room.book.is_complete() and is_enough and room.seat.instance not in self.rounds.over:
+        if room.book.is_complete() and is_enough and not self.rounds.is_over(room.seat.instance):
             rounds.begin(self, room, now_ms)
             lobby.finish(room.seat.instance, room.seat.microjob)
             lobby.turn_from_ms = now_ms

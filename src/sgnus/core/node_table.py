@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from sgnus.core import app_seats, departing, judging, moving, observing, pacing, rechecking, rounds, seeking
@@ -67,10 +68,12 @@ def _job(node: NodeCore, given: ins.JobChanged, now_ms: int) -> None:
 
 def _job_forgotten(node: NodeCore, given: ins.JobForgotten, now_ms: int) -> None:
     """Until then others may ask for what we published, and for its receipts."""
-    lobby = node.jobs.get(given.job)
-    if lobby is not None:
-        _end_job(node, lobby.facts, now_ms)
-    node.publications.pop(given.job, None)
+    lobby, own = node.jobs.get(given.job), node.publications.pop(given.job, None)
+    known = lobby or own
+    if known is not None:
+        facts = replace(known.facts, open=False)
+        rounds.job_changed(node, facts)
+        _end_job(node, facts, now_ms)
 
 
 def _end_job(node: NodeCore, facts: ins.JobFacts, now_ms: int) -> None:

@@ -164,9 +164,9 @@ def _seal(own: Verification, _now_ms: int) -> None:
         if not is_new or own.me not in sealing.members or not _has_all(own, sealing):
             continue
         own.steps.sealed.append((number, author))
-        key = f"{own.docket.round.instance}/{own.docket.round.number}/{number}"
-        own.out.append(fx.Persist("seal", key, sealing.r))
         said = own.docket.round
+        key = f"{own.docket.terms.job}/{said.instance}/{said.number}/{number}"
+        own.out.append(fx.Persist("seal", key, sealing.r))
         own.say(SignedKind.SEAL, Seal(instance=said.instance, round=said.number, attempt=number, r=sealing.r))
 
 
@@ -178,7 +178,7 @@ def _reveal(own: Verification, _now_ms: int) -> None:
         return
     own.steps.revealed = sealing.r
     said = own.docket.round
-    own.out.append(fx.Persist("reveal", f"{said.instance}/{said.number}", sealing.r))
+    own.out.append(fx.Persist("reveal", f"{own.docket.terms.job}/{said.instance}/{said.number}", sealing.r))
     proof = own.docket.pen.prove(sealing.r)
     own.say(SignedKind.REVEAL, Reveal(instance=said.instance, round=said.number, r=sealing.r, proof=proof))
 

@@ -13,6 +13,7 @@ from sgnus.messages.limits import (
     EARLY_BYTES_MAX,
     EARLY_WORD_BYTES_MAX,
     EARLY_WORDS_MAX,
+    ENDED_KEPT_MAX,
     OPENINGS_KEPT_MAX,
     ROUNDS_AT_ONCE_MAX,
 )
@@ -22,8 +23,9 @@ from sgnus.messages.v1.types import Opening, SignedEnvelope
 @dataclass(slots=True)
 class Rounds:
     """`own` are the openings of our commits; `early` are words of rounds that we do not know yet; `left` are rooms that
-    ended for us before we had heard all of their HELDs. `beacons` are rounds of others' jobs that name us as their beacon,
-    `spoken` what we said in such before we were started again.
+    ended for us before we had heard all of their HELDs. `over` are those that ended, `sealed` those in which we sealed before
+    we were started again: in none of them do we speak again, since we may have revealed. `beacons` are rounds of others' jobs
+    that name us as their beacon, `spoken` what we said in such before we were started again.
     """
 
     running: dict[InstanceId, Verification] = field(default_factory=dict)
@@ -31,7 +33,8 @@ class Rounds:
     spoken: dict[InstanceId, SignedEnvelope] = field(default_factory=dict)
     own: dict[tuple[InstanceId, int], Opening] = field(default_factory=dict)
     early: dict[InstanceId, list[SignedEnvelope]] = field(default_factory=dict)
-    over: list[InstanceId] = field(default_factory=list)
+    over: dict[InstanceId, None] = field(default_factory=dict)
+    sealed: frozenset[InstanceId] = frozenset()
     left: dict[InstanceId, Room] = field(default_factory=dict)
 
     def keep_opening(self, opening: Opening) -> None:
@@ -42,7 +45,7 @@ class Rounds:
 
     def keep_early(self, instance: InstanceId, envelope: SignedEnvelope) -> None:
         """A word of a round that may begin for us any moment."""
-        if instance in self.over:
+        if self.is_over(instance):
             return
         if len(envelope.payload) > EARLY_WORD_BYTES_MAX:
             return
@@ -55,9 +58,15 @@ class Rounds:
     def _early_bytes(self) -> int:
         return sum(len(word.payload) for words in self.early.values() for word in words)
 
+    def is_over(self, instance: InstanceId) -> bool:
+        """Whether nothing of this instance is verified here any more."""
+        return instance in self.over or instance in self.sealed
+
     def end(self, instance: InstanceId) -> None:
         """Nothing of this instance is verified any more."""
-        self.over = [*self.over[1 - ROUNDS_AT_ONCE_MAX :], instance]
+        self.over[instance] = None
+        while len(self.over) > ENDED_KEPT_MAX:
+            del self.over[next(iter(self.over))]
 
     def peers(self) -> list[PeerId]:
         """Whom we need a stream with."""
@@ -65,8 +74,6 @@ class Rounds:
         return members + [peer for one in self.beacons.values() for peer in one.audience()]
 
 
-def sat_before(keys: Iterable[str]) -> list[InstanceId]:
-    """The instances in which we sealed before we were started again, out of the keys of those facts: in none of them do we
-    speak again, since we may have revealed.
-    """
-    return list(dict.fromkeys(InstanceId(key.split("/")[0]) for key in keys))
+def sealed_before(keys: Iterable[str]) -> frozenset[InstanceId]:
+    """The instances in which we sealed before we were started again, out of the keys of those facts, `<job>/<instance>/...`"""
+    return frozenset(InstanceId(key.split("/")[1]) for key in keys)

@@ -66,7 +66,7 @@ def begin(node: NodeCore, room: Room, now_ms: int) -> None:
     lobby = node.jobs.get(room.seat.job)
     terms = lobby.facts.terms if lobby is not None else None
     instance = room.seat.instance
-    if terms is None or instance in node.rounds.over or not room.book.is_complete():
+    if terms is None or node.rounds.is_over(instance) or not room.book.is_complete():
         return
     round_ = node.rounds.running.get(instance) or _start(node, terms, room.seat.microjob, instance, now_ms)
     round_.basis = Basis.of(node.pen, room.roster.envelope, room.book.held_envelopes())
@@ -253,7 +253,7 @@ def _proposed(node: NodeCore, proposal: Proposal, envelope: SignedEnvelope, now_
             beaconing.follow(node, terms, envelope, now_ms)
             _hear_early(node, instance, now_ms)
         return
-    is_known = instance in node.rounds.running or instance in node.rounds.over
+    is_known = instance in node.rounds.running or node.rounds.is_over(instance)
     if terms is None or is_known or node.pen.peer not in seated(node.pen, proposal):
         return
     if lobby is not None and proposal.microjob in lobby.facts.taken:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Final, Protocol
 
 from sgnus.messages.ids import PeerId
 from sgnus.messages.limits import CHUNK_MS_MAX
@@ -327,9 +327,14 @@ class JobRow:
     priority: int
 
 
+_OF_OWN_JOBS: Final = ("held", "outputs", "opening", "receipt", "turn", "verified")
+FACTS_OF_JOBS: Final = (*_OF_OWN_JOBS, "beacon", "vote", "seal", "reveal", "fraud", "settling")
+"""Namespaces of facts that go with their job, in the same transaction: `<BLOCKID>/` begins their keys."""
+
+
 @dataclass(frozen=True, slots=True)
 class StoreChange:
-    """One transaction: entries that come and go, and the rows of the jobs that this changes."""
+    """One transaction: entries that come and go, rows of jobs that this changes; with a job that goes, go its `FACTS_OF_JOBS`."""
 
     puts: Sequence[EntryRow] = ()
     removes: Sequence[bytes] = ()
@@ -377,7 +382,7 @@ class Store(Protocol):
         """Digests, in order, of the first `limit` jobs beyond `after` about which an entry of this kind is held."""
 
     async def expire(self, below_ms: int) -> Sequence[bytes]:
-        """Remove every entry that expires below `below_ms`; returns the digests of all jobs concerned."""
+        """Remove what expires below `below_ms`, with a JOB its `FACTS_OF_JOBS`; returns the digests of all jobs concerned."""
 
     async def counts(self) -> StoreCounts: ...
 

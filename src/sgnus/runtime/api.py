@@ -215,7 +215,7 @@ class JobsCalls:
             views |= {view.block_id: view for view in await database.jobs()}
         found: list[JobStatus] = []
         for view in sorted(views.values(), key=lambda view: (-view.body.created_ms, view.block_id)):
-            job = await self._status.look(view.block_id)
+            job = await self._status.listed(view)
             if job is not None and not (request.open and self._status.is_over(job)):
                 found.append(self._status.job(job))
             if len(found) >= (request.limit or LIST_LIMIT):

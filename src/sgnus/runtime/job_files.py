@@ -30,6 +30,8 @@ EXPLICIT: Final = "explicit.bin"
 BODY: Final = "body.bin"
 OUTPUTS: Final = "outputs.bin"
 HELD: Final = "held.log"
+UNNAMED: Final = "new-"
+"""How the name of a folder begins until its job is published."""
 MAPPED_BYTES_TYPICAL: Final = 8 * 1024 * 1024
 """So much of an input is read before its pages are let go."""
 

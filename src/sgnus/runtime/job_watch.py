@@ -32,8 +32,6 @@ from sgnus.runtime.restoring import keep_entries, settle_held
 from sgnus.wire.codec import decode
 
 LOG: Final = logging.getLogger("sgnus.jobs")
-PUBLISHED: Final = ("held", "opening", "outputs", "receipt", "turn", "beacon", "verified")
-"""Namespaces of facts about own jobs, by job. They go with their job."""
 
 
 class JobWatch:
@@ -50,6 +48,7 @@ class JobWatch:
         self._task: asyncio.Task[None] | None = None
         core, near = engine.core, drivers.is_near
         self._lobbies = Lobbies(core.pen.peer, near, partial(is_needed, core))
+        jobs.is_needed = self._lobbies.__contains__
         self._looks = Looks(Newcomers(near, partial(is_busy, core)))
         self._listings = Listings(jobs, self.changed)
         self.followers: list[Callable[[Job], None]] = []
@@ -121,14 +120,15 @@ class JobWatch:
         view = await self._drivers.database.job(block_id)
         self._inquiries.note(block_id, view)
         if view is None:
-            await self._expired(block_id)
+            self._expired(block_id)
             return None
         job = await self._jobs.update(view)
         # Read before the core hears of the job: a delivery must not come between the two, and be held again.
         loaded = await self._load_held(job)
         facts = job.facts(_address_of(view), unix_ms())
         known = block_id in self._lobbies or block_id in self._engine.core.publications
-        if known or (facts.open and self._enters(view)):
+        is_whole = job.files is not None or view.author != self._engine.core.pen.peer
+        if known or (facts.open and is_whole and self._enters(view)):
             if not facts.open and self._lobbies.leave(block_id):
                 self._looks.search()
             self._engine.put(JobChanged(facts))
@@ -147,17 +147,14 @@ class JobWatch:
             follow(job)
         return job
 
-    async def _expired(self, block_id: BlockId) -> None:
-        """The database forgot the job: so does the core, and so do we."""
+    def _expired(self, block_id: BlockId) -> None:
+        """The database forgot the job, and all facts about it: so does the core, and so do we."""
         job = self._jobs.get(block_id)
-        if job is not None and self._lobbies.leave(block_id):
-            facts = job.facts(_address_of(job.view), unix_ms())
-            self._engine.put(JobChanged(replace(facts, open=False)))
+        was_in = self._lobbies.leave(block_id)
+        if was_in:
             self._looks.search()
-        if job is not None and job.files is not None:
+        if was_in or (job is not None and job.files is not None):
             self._engine.put(JobForgotten(block_id))
-            for namespace in PUBLISHED:
-                await self._drivers.store.delete_facts(namespace, f"{block_id}/")
         self._jobs.forget(block_id)
         self._hub.forget(block_id)
 
@@ -165,7 +162,9 @@ class JobWatch:
         """Enter the lobby of this job if it is worth a place, and leave the one that gives way."""
         is_in, left = self._lobbies.enter(view.block_id, view.author, [claim.host for claim in view.rooms])
         job = self._jobs.get(left) if left is not None else None
-        if job is not None:
+        if left is not None and job is None:
+            self._engine.put(JobForgotten(left))
+        elif job is not None:
             facts = job.facts(_address_of(job.view), unix_ms())
             self._engine.put(JobChanged(replace(facts, open=False)))
         return is_in

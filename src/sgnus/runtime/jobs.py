@@ -10,6 +10,7 @@ import shutil
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Final
 from weakref import WeakValueDictionary
@@ -24,7 +25,7 @@ from sgnus.messages.errors import PeerFault, WorldFault
 from sgnus.messages.ids import BlockId, NetworkId, PeerId
 from sgnus.messages.limits import MODULE_BYTES_MAX
 from sgnus.messages.v1.types import ExplicitChunks, JobBody, ReadBranchReply, SignedEnvelope
-from sgnus.runtime.job_files import BODY, EXPLICIT, MODULE, JobFiles
+from sgnus.runtime.job_files import BODY, EXPLICIT, MODULE, UNNAMED, JobFiles
 from sgnus.wire.codec import decode, encode
 
 FRESH_MS: Final = 3_000
@@ -150,6 +151,8 @@ class JobBook:
         self._network = network
         self._me = me
         self._read_blob = read_blob
+        self.is_needed: Callable[[BlockId], bool] = lambda job: False
+        """Which strangers' jobs stay, however many others come."""
         self._jobs: dict[BlockId, Job] = {}
         self._strangers: dict[BlockId, None] = {}
         # Each as long as somebody holds it or waits for it.
@@ -231,8 +234,9 @@ class JobBook:
 
     def _bound(self) -> None:
         """Strangers' jobs are kept in a bounded number; one that is needed again is read again."""
-        while len(self._strangers) > JOBS_KEPT_MAX:
-            oldest = next(iter(self._strangers))
+        beyond = max(0, len(self._strangers) - JOBS_KEPT_MAX)
+        others = (job for job in list(self._strangers)[:-1] if not self.is_needed(job))
+        for oldest in islice(others, beyond):
             del self._strangers[oldest], self._jobs[oldest]
 
     def _bound_modules(self, newest: Job) -> None:
@@ -255,7 +259,7 @@ class JobBook:
             return folder
         body = encode(view.body)
         try:
-            for unnamed in self.folder.glob("new-*"):
+            for unnamed in self.folder.glob(f"{UNNAMED}*"):
                 path = unnamed / BODY
                 if path.is_file() and path.read_bytes() == body:
                     return unnamed.rename(folder)

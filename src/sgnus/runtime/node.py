@@ -21,7 +21,7 @@ from sgnus.adapters.store import SqliteStore
 from sgnus.core.ballot import voted_before
 from sgnus.core.beaconing import spoken_before
 from sgnus.core.node import NodeCore
-from sgnus.core.round_list import sat_before
+from sgnus.core.round_list import sealed_before
 from sgnus.crypto.identity import Identity
 from sgnus.messages.errors import UserFault
 from sgnus.messages.ids import NetworkId, PeerId
@@ -60,7 +60,7 @@ from sgnus.runtime.reach import hosts_told, multiaddrs_told
 from sgnus.runtime.rechecks import Rechecks
 from sgnus.runtime.reclaiming import Reclaiming
 from sgnus.runtime.records import Records
-from sgnus.runtime.restoring import restore_jobs
+from sgnus.runtime.restoring import remove_unfinished, restore_jobs
 from sgnus.runtime.serving import Auditing, NodeService, Publishing, Receiving
 from sgnus.runtime.sgnus_nodes import SgnusNodes, check_listed
 from sgnus.runtime.trials import Sources, Trials
@@ -278,7 +278,9 @@ async def assemble(
 
 async def _open(home: NodeHome, database: Database, network: NetworkId, me: PeerId) -> list[str]:
     """The database, with the jobs that it lost and their folders still have; says what the operator must read."""
-    notices = [*await database.start(), *await restore_jobs(home.jobs_path, database, network, me)]
+    notices = list(await database.start())
+    notices += await restore_jobs(home.jobs_path, database, network, me, unix_ms())
+    await remove_unfinished(home.jobs_path, database)
     for notice in notices:
         LOG.warning("%s", notice)
     return notices
@@ -287,7 +289,7 @@ async def _open(home: NodeHome, database: Database, network: NetworkId, me: Peer
 async def remember(core: NodeCore, evidence: Evidence, store: Store) -> None:
     """What we said in elections and rounds before we were started again, and what we can show of frauds."""
     core.own.votes = voted_before(await store.facts("vote"))
-    core.rounds.over = sat_before(await store.facts("seal"))
+    core.rounds.sealed = sealed_before(await store.facts("seal"))
     core.rounds.spoken = spoken_before(await store.facts("beacon"))
     await evidence.load()
 

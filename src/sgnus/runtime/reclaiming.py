@@ -13,6 +13,7 @@ from sgnus.messages.errors import PeerFault, WorldFault
 from sgnus.messages.ids import BlockId
 from sgnus.messages.limits import RECLAIM_MS_MAX, RECLAIM_MS_MIN
 from sgnus.messages.v1.types import GetReceiptRequest
+from sgnus.runtime.jobs import unix_ms
 
 if TYPE_CHECKING:
     from sgnus.core.shelf import Settled
@@ -46,7 +47,7 @@ class Reclaiming:
     async def _reclaim(self, job: Job, key: tuple[str, int]) -> None:
         """Until it is taken, or the job is over: each time in a row that it is not, the wait doubles."""
         try:
-            while job.view.is_open and (settled := job.untaken().get(key[1])) is not None:
+            while _is_open(job) and (settled := job.untaken().get(key[1])) is not None:
                 await self._fetch(job, key[1], settled)
                 await asyncio.sleep(self._waits_ms[key] / 1000)
                 self._waits_ms[key] = min(RECLAIM_MS_MAX, 2 * self._waits_ms[key])
@@ -62,3 +63,7 @@ class Reclaiming:
             self._put(ReceiptFetched(block_id, microjob, reply.receipt))
         except (PeerFault, WorldFault) as fault:
             LOG.info("the receipt of microjob %s of %s cannot be had: %s", microjob, block_id, fault)
+
+
+def _is_open(job: Job) -> bool:
+    return job.view.is_open and job.view.expires_ms > unix_ms()

@@ -1,4 +1,5 @@
-"""Jobs of ours that the database lost come back from their folders: their entries, what is HELD, where its outputs lie.
+"""Jobs of ours that the database lost come back from their folders: their entries, what is HELD, where its outputs lie. Folders
+of jobs that are over for good go.
 
 The database was set aside as corrupt, say, and no peer may have the job. TAKEN, and the DONE of a job that completed, follow
 anew from what is held, so a folder keeps only the entries that follow from nothing: JOB, REVISE, CANCEL, a DONE that tells of a
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Final
@@ -21,30 +23,58 @@ from sgnus.messages.v1.types import DoneStatus, EntryKind, Held, SignedEnvelope,
 from sgnus.ports import Store
 from sgnus.runtime.database import Database
 from sgnus.runtime.held_log import PLACE_BYTES, HeldRecord, read_records, write_records
-from sgnus.runtime.job_files import OUTPUTS, JobFiles
+from sgnus.runtime.job_files import BODY, OUTPUTS, UNNAMED, JobFiles
 from sgnus.runtime.jobs import Job, OutputPlace
-from sgnus.wire.codec import decode
-from sgnus.wire.entry import open_entry
+from sgnus.wire.codec import decode, encode
+from sgnus.wire.entry import OpenedEntry, open_entry
 
 ENTRIES: Final = "entries.bin"
+EXPIRED_KEPT_MS: Final = 24 * 3600 * 1000
+"""A clock that runs ahead when a machine starts, by an hour of summer or by its time zone, takes no results with it."""
 KEPT_KINDS: Final = (EntryKind.JOB, EntryKind.REVISE, EntryKind.CANCEL)
 
 
-async def restore_jobs(folder: Path, database: Database, network: NetworkId, me: PeerId) -> Sequence[str]:
+async def restore_jobs(
+    folder: Path, database: Database, network: NetworkId, me: PeerId, now_ms: int
+) -> Sequence[str]:
     """Give the database the jobs of ours that lie in `folder` and that it lacks; returns what the operator must read.
 
-    What has expired, or is of another network or key, stays where it is. Faults: WorldFault.
+    What expired a day ago or more, while nobody looked, is removed; what is of another network or key stays where it is.
+    Faults: WorldFault.
     """
     known = frozenset(view.block_id for view in await database.own_jobs())
     restored = 0
     for name, entries in await asyncio.to_thread(_entries_of_others, folder, known):
-        if any(_is_job(raw, name, network, me) for raw in entries):
+        job = next((one for raw in entries if (one := _job_in(raw, name, network, me)) is not None), None)
+        if job is not None and job.entry.expires < now_ms - EXPIRED_KEPT_MS:
+            await asyncio.to_thread(shutil.rmtree, folder / name, ignore_errors=True)
+        elif job is not None:
             intake = await database.receive(entries)
             restored += intake.accepted > 0
     if not restored:
         return ()
     what = "1 job of this node was" if restored == 1 else f"{restored} jobs of this node were"
     return (f"{what} missing in its database, and came back with what it holds from {folder}.",)
+
+
+async def remove_unfinished(folder: Path, database: Database) -> None:
+    """Remove what the last run took in and never published: submissions that a crash cut short. Faults: WorldFault."""
+    views = await database.own_jobs()
+    bodies = [encode(view.body) for view in views if not (folder / view.block_id).is_dir()]
+    await asyncio.to_thread(_remove_unnamed, folder, bodies)
+
+
+def _remove_unnamed(folder: Path, bodies: Collection[bytes]) -> None:
+    """All but those that a crash kept from getting the name of their published job."""
+    for unnamed in sorted(folder.glob(f"{UNNAMED}*")):
+        try:
+            body = (unnamed / BODY).read_bytes()
+        except FileNotFoundError:
+            body = None
+        except OSError as error:
+            raise WorldFault(f"cannot read {unnamed / BODY}: {error.strerror}") from error
+        if body not in bodies:
+            shutil.rmtree(unnamed, ignore_errors=True)
 
 
 async def keep_entries(job: Job, files: JobFiles, database: Database) -> None:
@@ -91,13 +121,13 @@ def _entries_of_others(folder: Path, known: Collection[str]) -> list[tuple[str, 
         raise WorldFault(f"cannot read the jobs in {folder}: {error.strerror}") from error
 
 
-def _is_job(raw: bytes, block_id: str, network: NetworkId, me: PeerId) -> bool:
-    """Whether this is the JOB entry of that name, and by us: the folder of another key has nobody to publish it."""
+def _job_in(raw: bytes, block_id: str, network: NetworkId, me: PeerId) -> OpenedEntry | None:
+    """The JOB entry of that name, if it is by us: the folder of another key has nobody to publish it."""
     try:
         opened = open_entry(raw, network)
     except PeerFault:
-        return False
-    return opened.cid == block_id and opened.author == me
+        return None
+    return opened if opened.cid == block_id and opened.author == me else None
 
 
 def _is_ours(record: HeldRecord, block_id: BlockId, outputs_bytes: int, pen: Pen) -> bool:

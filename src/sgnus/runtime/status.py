@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
+from typing import Final
+
 from sgnus.core.shelf import JobView
 from sgnus.core.terms import Terms
-from sgnus.messages.errors import PeerFault
+from sgnus.messages.errors import PeerFault, WorldFault
 from sgnus.messages.ids import BlockId, PeerId
 from sgnus.messages.limits import ROOM_MEMBERS_MAX
 from sgnus.messages.v1.types import (
@@ -19,6 +22,7 @@ from sgnus.messages.v1.types import (
 from sgnus.runtime.jobs import Job, unix_ms
 from sgnus.runtime.node import NodeParts
 
+LOG: Final = logging.getLogger("sgnus.jobs")
 WAITING = (JobState.PENDING, JobState.VERIFYING)
 OVER = (JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED)
 ROOMS_TOLD_MAX = 10_000
@@ -129,6 +133,21 @@ class StatusView:
         try:
             return await self._parts.background.watch.look(BlockId(block_id))
         except PeerFault:
+            return None
+
+    async def listed(self, view: JobView) -> Job | None:
+        """As `look`, for a list, which waits for nobody: None also of a job whose chunks cannot be had, or are not here yet."""
+        is_ours = view.author == self._parts.core.pen.peer
+        if (
+            view.body.explicit_digest is not None
+            and not is_ours
+            and self._parts.jobs.get(view.block_id) is None
+        ):
+            return None
+        try:
+            return await self.look(view.block_id)
+        except WorldFault as fault:
+            LOG.info("job %s cannot be listed: %s", view.block_id, fault, extra={"job": view.block_id})
             return None
 
     def _own_room(self, job: BlockId, processor: str) -> RoomSummary | None:

@@ -33,7 +33,7 @@ from sgnus.messages.v1.types import (
     SubmitJobRequest,
     Verify,
 )
-from sgnus.runtime.job_files import BODY, DIGESTS, EXPLICIT, INPUT, MODULE, Manifest, digest_chunks
+from sgnus.runtime.job_files import BODY, DIGESTS, EXPLICIT, INPUT, MODULE, UNNAMED, Manifest, digest_chunks
 from sgnus.runtime.jobs import unix_ms
 from sgnus.runtime.network_file import SgnusNode
 from sgnus.runtime.shipped import resolve
@@ -139,7 +139,7 @@ async def spool(
     members: int,
 ) -> Spooled:
     """Take a submission's stream to disk and hash it. UserFault, WorldFault; what was written is removed then."""
-    folder = jobs / f"new-{secrets.token_hex(8)}"
+    folder = jobs / f"{UNNAMED}{secrets.token_hex(8)}"
     try:
         folder.mkdir(mode=0o700)
     except OSError as error:

@@ -14,7 +14,7 @@ from sgnus.core.ballot import voted_before
 from sgnus.core.beaconing import spoken_before
 from sgnus.core.node import NodeCore
 from sgnus.core.receipt import digest_of
-from sgnus.core.round_list import sat_before
+from sgnus.core.round_list import sealed_before
 from sgnus.crypto.identity import Identity
 from sgnus.messages.ids import BlockId, PeerId
 from sgnus.messages.v1.types import Opening, SignedEnvelope
@@ -103,7 +103,7 @@ class Grid:
         core.own.votes = voted_before(
             {key: value for (space, key), value in peer.disk.facts.items() if space == "vote"}
         )
-        core.rounds.over = sat_before(key for space, key in peer.disk.facts if space == "seal")
+        core.rounds.sealed = sealed_before(key for space, key in peer.disk.facts if space == "seal")
         core.rounds.spoken = spoken_before(
             {key: value for (space, key), value in peer.disk.facts.items() if space == "beacon"}
         )

@@ -15,7 +15,7 @@ from sgnus.adapters.peers.channels import SERVICE
 from sgnus.adapters.peers.wires import FinalRefusal, ServerWire
 from sgnus.messages.errors import OurFault, PeerFault, WorldFault
 from sgnus.messages.ids import PeerId
-from sgnus.messages.limits import DATA_BYTES_MAX, PEER_CALL_MS_MAX, PEER_STREAM_MS_MAX
+from sgnus.messages.limits import DATA_BYTES_MAX, HELLO_MS_MAX, PEER_CALL_MS_MAX, PEER_STREAM_MS_MAX
 from sgnus.messages.v1.types import (
     ExchangeAddressesRequest,
     OutputsHeader,
@@ -100,7 +100,8 @@ class PeerServer:
 
     async def _serve_exchange(self, peer: PeerId, _: Any, context: Context) -> None:
         wire = ServerWire(context)
-        await wire.begin()
+        async with asyncio.timeout(HELLO_MS_MAX / 1000):
+            await wire.begin()
         refusal = await self._exchange(peer, wire)
         if refusal is not None:
             await context.abort(Code.ALREADY_EXISTS, refusal)

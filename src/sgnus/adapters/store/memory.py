@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from sgnus.ports import EntryRow, JobRow, StoreChange, StoreCounts
+from sgnus.ports import FACTS_OF_JOBS, EntryRow, JobRow, StoreChange, StoreCounts
+from sgnus.wire.dagcbor import cid_of_digest
 
 
 class FakeStore:
@@ -28,6 +29,7 @@ class FakeStore:
             self._entries.setdefault(row.id, row)
         for job in change.gone_jobs:
             self._jobs.pop(job, None)
+            _forget_facts(self._facts, job)
             for entry_id in [row.id for row in self._entries.values() if row.job == job]:
                 del self._entries[entry_id]
         for view in change.jobs:
@@ -74,6 +76,7 @@ class FakeStore:
         for job in jobs:
             if job in self._jobs and self._jobs[job].id < floor:
                 del self._jobs[job]
+                _forget_facts(self._facts, job)
         return jobs
 
     async def counts(self) -> StoreCounts:
@@ -100,3 +103,10 @@ class FakeStore:
 
     async def close(self) -> None:
         """Nothing to close."""
+
+
+def _forget_facts(facts: dict[str, dict[str, bytes]], job: bytes) -> None:
+    for namespace in FACTS_OF_JOBS:
+        held = facts.get(namespace, {})
+        for key in [key for key in held if key.startswith(f"{cid_of_digest(job)}/")]:
+            del held[key]

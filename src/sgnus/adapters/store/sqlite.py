@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from sgnus.adapters.store.thread import StoreThread
-from sgnus.ports import EntryRow, JobRow, StoreChange, StoreCounts
+from sgnus.ports import FACTS_OF_JOBS, EntryRow, JobRow, StoreChange, StoreCounts
+from sgnus.wire.dagcbor import cid_of_digest
 
 IDS_PER_QUERY_MAX: Final = 500
 LAST_CHARACTER: Final = "\U0010ffff"
@@ -114,6 +115,7 @@ def _apply(connection: sqlite3.Connection, change: StoreChange) -> None:
     )
     for statement in ("DELETE FROM jobs WHERE job = ?", "DELETE FROM entries WHERE job = ?"):
         connection.executemany(statement, [(job,) for job in change.gone_jobs])
+    _forget_facts(connection, change.gone_jobs)
     connection.executemany(
         "INSERT INTO jobs (job, id, author, open, priority) VALUES (?, ?, ?, ?, ?) "
         "ON CONFLICT (job) DO UPDATE SET open = excluded.open, priority = excluded.priority",
@@ -142,9 +144,20 @@ def _expire(connection: sqlite3.Connection, floor: bytes) -> list[bytes]:
         row[0]
         for row in connection.execute("SELECT DISTINCT job FROM entries WHERE id < ? ORDER BY job", (floor,))
     ]
+    gone = [row[0] for row in connection.execute("SELECT job FROM jobs WHERE id < ?", (floor,))]
     connection.execute("DELETE FROM entries WHERE id < ?", (floor,))
     connection.execute("DELETE FROM jobs WHERE id < ?", (floor,))
+    _forget_facts(connection, gone)
     return jobs
+
+
+def _forget_facts(connection: sqlite3.Connection, jobs: Sequence[bytes]) -> None:
+    namespaces = ",".join("?" * len(FACTS_OF_JOBS))
+    prefixes = [f"{cid_of_digest(job)}/" for job in jobs]
+    connection.executemany(
+        f"DELETE FROM facts WHERE namespace IN ({namespaces}) AND key >= ? AND key < ?",
+        [(*FACTS_OF_JOBS, prefix, prefix + LAST_CHARACTER) for prefix in prefixes],
+    )
 
 
 def _counts(connection: sqlite3.Connection) -> StoreCounts:

@@ -10,6 +10,7 @@ import os
 import shutil
 import weakref
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -43,7 +44,8 @@ class OutputFile:
         self.cursor = 0
         self.done = 0
         check_fits(path, self.format, self.shape, self.dtype)
-        self._unlock = weakref.finalize(self, os.close, self._lock())
+        self._descriptor = self._lock()
+        self._unlock = weakref.finalize(self, os.close, self._descriptor)
         begun = self._begun(resume) if resume else None
         self.array: Array = self._make() if begun is None else begun
 
@@ -79,9 +81,12 @@ class OutputFile:
         return self.path.stat().st_size
 
     def discard(self) -> None:
-        """Remove what is beside the output."""
-        for ending in (".part", ".part.json", ".part.json.new", ".part.new"):
+        """Remove what is beside the output, but for a part that another command began once ours was moved in."""
+        for ending in (".part.json", ".part.json.new", ".part.new"):
             _beside(self.path, ending).unlink(missing_ok=True)
+        with suppress(FileNotFoundError):
+            if self._unlock.alive and os.path.samestat(os.fstat(self._descriptor), os.stat(self.part)):
+                self.part.unlink()
         self.close()
 
     def close(self) -> None:

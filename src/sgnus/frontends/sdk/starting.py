@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Final
 
 from sgnus.frontends.sdk.errors import NodeUnreachable
@@ -23,6 +24,8 @@ REFUSED: Final = 2
 """Exit status of a node that cannot run as it was asked to."""
 POLL_S: Final = 0.02
 LOG_TAIL_BYTES: Final = 8 * 1024
+LOG_BYTES_MAX: Final = 16 * 1024 * 1024
+"""A log that is larger at a start is put aside, in place of the one before it."""
 
 
 def start_node(
@@ -53,19 +56,22 @@ def _home(home: Home) -> tuple[str, str]:
 
 
 def _start(home: Home, arguments: Sequence[str], wait_s: float) -> bool:
+    with suppress(FileNotFoundError):
+        if home.log_path.stat().st_size > LOG_BYTES_MAX:
+            home.log_path.replace(home.log_path.with_suffix(".log.1"))
     with open(home.log_path, "ab", opener=_private) as log:
         log_start = log.tell()
         process = subprocess.Popen(
             arguments, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd=home.path
         )
     try:
-        _await_start(home, process, wait_s)
+        if _has_started(home, process, wait_s):
+            return True
     except KeyboardInterrupt:
         process.terminate()  # Whoever breaks off the start wants no node.
-        process.wait(STOP_S_MAX)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(STOP_S_MAX)
         raise
-    if process.returncode == 0:
-        return True
     sentence = (
         _last_line(home, log_start)
         or f"The node ended with status {process.returncode}; see {home.log_path}."
@@ -73,19 +79,20 @@ def _start(home: Home, arguments: Sequence[str], wait_s: float) -> bool:
     raise (UserFault if process.returncode == REFUSED else WorldFault)(sentence)
 
 
-def _await_start(home: Home, process: subprocess.Popen[bytes], wait_s: float) -> None:
-    """Until it answers, or has ended."""
+def _has_started(home: Home, process: subprocess.Popen[bytes], wait_s: float) -> bool:
+    """Wait until it answers, or has ended."""
     deadline = time.monotonic() + wait_s
     while process.poll() is None:
         if home.pid() == process.pid and home.is_answering():
             # The node is on its own now: this handle must not complain that its child still runs.
             process.returncode = 0
-            return
+            return True
         if time.monotonic() > deadline:
             process.terminate()
             process.wait(STOP_S_MAX)
             raise WorldFault(f"The node did not start in time; its words are in {home.log_path}.")
         time.sleep(POLL_S)
+    return False
 
 
 def _private(path: str, flags: int) -> int:
