@@ -158,7 +158,7 @@ def test_explicit_chunks_keep_their_order_and_give_lines_by_items() -> None:
     assert (plan.chunks, plan.sub_blocks, plan.output_array.shape) == (2, 2, (6,))
     assert plan.chunk(1).input == line(1, 0, 12)
     assert (plan.chunk(1).task.input_shape, plan.chunk(1).task.output_shape) == ((1, 6), (1, 3))
-    assert plan.reply("all").upload_bytes == 16
+    assert plan.reply("all", "").upload_bytes == 16
     with pytest.raises(GeometryFault, match="no chunk 2"):
         plan.chunk(2)
 

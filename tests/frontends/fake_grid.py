@@ -195,6 +195,7 @@ class FakeJobs(FakeEvidence):
             tile=list(request.job.tile) or [256, 256],
             halo=request.job.halo,
             visible_to="the members of its rooms",
+            waits_for=self.waits_for,
         )
 
     def SubmitJob(self, requests: Iterator[Any], context: Any) -> Any:

@@ -123,7 +123,11 @@ def test_a_dry_run_says_what_the_job_would_become(run: Any, node: FakeNode, tmp_
         "the members of",
     ):
         assert words in said
-    assert json.loads(run(*given, "--json")[1])["chunks"] == 6
+    told = json.loads(run(*given, "--json")[1])
+    assert (told["chunks"], told["waits_for"]) == (6, "")
+    node.service.waits_for = "it waits for two others"
+    assert run(*given)[2].strip() == "Nothing was submitted. As things are, it waits for two others."
+    assert json.loads(run(*given, "--json")[1])["waits_for"] == "it waits for two others"
     assert node.service.jobs == {}
 
 

@@ -45,7 +45,7 @@ def take_job(data: bytes) -> None:
         check_halo(request.processor, given, request.halo)
     parameters_text({one.name: one.value for one in request.parameters})
     _cut, plan = choose_plan(request, halo)
-    plan.reply("everybody")
+    plan.reply("everybody", "nobody")
     for index in (0, plan.chunks - 1):
         chunk = plan.chunk(index)
         validate(chunk.input, plan.input_bytes)

@@ -58,7 +58,7 @@ def test_input_chunks_are_the_slices_and_outputs_cover_exactly_once(case: Case) 
         upload += chunk.tile.input_bytes
     assert all(written)
     prove_coverage([plan.chunk(index).output for index in range(plan.chunks)], plan.output_bytes)
-    reply = plan.reply("nobody")
+    reply = plan.reply("nobody", "")
     assert (reply.upload_bytes, reply.input_bytes) == (upload, len(stream))
     largest = [plan.chunk(i).tile for i in range(plan.chunks)]
     assert plan.largest_bytes == (max(t.input_bytes for t in largest), max(t.output_bytes for t in largest))

@@ -11,7 +11,7 @@ import pytest
 ROOT: Final = Path(__file__).parents[2]
 PAGES: Final = ("docs/threats.md", "docs/verification.md", "docs/protocol/lies.md", "docs/testing.md")
 NAMED: Final = re.compile(r"\btest_[a-z0-9_]+\b(?!\.py)")
-FILES: Final = re.compile(r"\btest_[a-z0-9_]+\.py")
+FILES: Final = re.compile(r"(?:\b[a-z_]+/)*test_[a-z0-9_]+\.py")
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -20,7 +20,10 @@ def test_every_test_that_a_page_names_is_there(page: str) -> None:
     defined = {name for file in files for name in re.findall(r"def (test_\w+)", file.read_text())}
     text = (ROOT / page).read_text()
     assert not [name for name in NAMED.findall(text) if name not in defined]
-    assert not [name for name in FILES.findall(text) if name not in {file.name for file in files}]
+    places = [f"/{file.relative_to(ROOT)}" for file in files]
+    named = {name: sum(place.endswith(f"/{name}") for place in places) for name in FILES.findall(text)}
+    assert not [name for name, found in named.items() if found == 0]
+    assert not [name for name, found in named.items() if found > 1], "its folder says which one"
 
 
 def test_every_decision_stands_in_their_table_under_its_title() -> None:

@@ -167,8 +167,8 @@ class Plan:
             raise GeometryFault(f"there is no chunk {told(index)}: the job has {self.chunks}")
         return divmod(index // self.chunks_per_sub_block, SUB_BLOCKS_PER_MICROJOB)
 
-    def reply(self, visible_to: str) -> PlanJobReply:
-        """The plan in numbers; `visible_to` says who will see the plaintext."""
+    def reply(self, visible_to: str, waits_for: str) -> PlanJobReply:
+        """The plan in numbers; `visible_to` says who will see the plaintext, `waits_for` whom the job would wait for."""
         return PlanJobReply(
             chunks=self.chunks,
             sub_blocks=self.sub_blocks,
@@ -179,6 +179,7 @@ class Plan:
             tile=self._source.tile,
             halo=self._source.halo,
             visible_to=visible_to,
+            waits_for=waits_for,
         )
 
 

@@ -185,10 +185,11 @@ class JobsCalls:
     async def plan_job(self, request: PlanJobRequest) -> PlanJobReply:
         """See `LocalApi`."""
         planned = plan_request(request.job, self._members())
-        self._publisher().beacon(
+        beacon = self._publisher().beacon(
             request.job, planned.policy
-        )  # What cannot be submitted is not planned either.
-        return planned.plan.reply(VISIBLE)
+        )  # What it refuses is not planned either.
+        waits_for = self._status.lacks(planned.policy, beacon[0] if beacon is not None else None)
+        return planned.plan.reply(VISIBLE, waits_for)
 
     async def submit_job(self, requests: AsyncIterator[SubmitJobRequest]) -> SubmitJobReply:
         """See `LocalApi`."""
@@ -199,7 +200,8 @@ class JobsCalls:
         block_id = await parts.drivers.database.submit(EntryKind.JOB, None, spooled.body, spooled.expires_ms)
         # It is published, whatever becomes of this: an app that heard of a fault would submit it once more.
         await parts.background.watch.look_safely(block_id)
-        return SubmitJobReply(job=block_id, plan=spooled.plan.reply(VISIBLE))
+        waits_for = self._status.lacks(spooled.body.policy, spooled.body.beacon)
+        return SubmitJobReply(job=block_id, plan=spooled.plan.reply(VISIBLE, waits_for))
 
     async def get_job(self, request: GetJobRequest) -> GetJobReply:
         """See `LocalApi`."""

@@ -6,7 +6,6 @@ import logging
 from typing import Final
 
 from sgnus.core.shelf import JobView
-from sgnus.core.terms import Terms
 from sgnus.messages.errors import PeerFault, WorldFault
 from sgnus.messages.ids import BlockId, PeerId
 from sgnus.messages.limits import ROOM_MEMBERS_MAX
@@ -16,8 +15,10 @@ from sgnus.messages.v1.types import (
     GetRoomListRequest,
     JobState,
     JobStatus,
+    Policy,
     RoomAnnouncement,
     RoomSummary,
+    Verify,
 )
 from sgnus.runtime.jobs import Job, unix_ms
 from sgnus.runtime.node import NodeParts
@@ -185,7 +186,7 @@ class StatusView:
             return "the job expired"
         state = self.state(job)
         if job.terms is not None and state in WAITING and self._is_short_handed(job):
-            return _who_is_missing(job.terms)
+            return self.lacks(job.terms.policy, job.terms.beacon)
         return "it waits for a node that can process it" if state is JobState.PENDING else ""
 
     def _waits_for_help(self, job: Job) -> bool:
@@ -195,20 +196,22 @@ class StatusView:
         return self._is_short_handed(job) or is_app or (is_alone and not self._parts.options.workers)
 
     def _is_short_handed(self, job: Job) -> bool:
-        """Fewer others than the proof of an own job needs. Its beacon gets no seat."""
+        """Fewer others than the proof of an own job needs."""
         if job.terms is None or job.files is None:
             return False
-        core = self._parts.core
-        others = [peer for peer in core.neighbours if peer not in (core.pen.peer, job.terms.beacon)]
-        return len(others) < job.terms.policy.min_members
+        return bool(self.lacks(job.terms.policy, job.terms.beacon))
 
-
-def _who_is_missing(terms: Terms) -> str:
-    beside = "" if terms.beacon == terms.publisher else ", beside the SGNUS node that is its beacon,"
-    return (
-        f"it waits until {terms.policy.min_members} other nodes{beside} are there to process and verify it "
-        "(--verify none needs none)"
-    )
+    def lacks(self, policy: Policy, beacon: str | None) -> str:
+        """Whom a job of ours waits for, by the peers that we know now; empty if for nobody. Its beacon gets no seat."""
+        me = self._parts.core.pen.peer
+        others = [peer for peer in self._parts.core.neighbours if peer not in (me, beacon)]
+        if policy.verify is Verify.NONE or len(others) >= policy.min_members:
+            return ""
+        beside = "" if beacon == me else ", beside the SGNUS node that is its beacon,"
+        return (
+            f"it waits until {policy.min_members} other nodes{beside} are there to process and verify it "
+            "(--verify none needs none)"
+        )
 
 
 def _summary(host: PeerId, said: RoomAnnouncement, processor: str) -> RoomSummary:

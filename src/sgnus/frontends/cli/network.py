@@ -71,12 +71,13 @@ def create(
       sgnus network create lab --psk --bootstrap /ip4/192.0.2.7/tcp/4001/p2p/12D3KooW...
       sgnus network create lab --settle && sgnus node start --settle
     """
+    new_network(name, has_psk=psk, bootstrap=bootstrap)  # What it refuses leaves no home behind.
+    if name == PRIVATE_NAME:
+        raise UserFault(f"{name!r} is the network of a home that has none; choose another name.")
     place = _writable(home)
     made = new_network(
         name, has_psk=psk, bootstrap=bootstrap, sgnus_nodes=[_own_node(place)] if settle else []
     )
-    if name == PRIVATE_NAME:
-        raise UserFault(f"{name!r} is the network of a home that has none; choose another name.")
     if _has_network(place) and not force and not _leaves_unused(place):
         raise UserFault(
             f"The home {place.path} has a network already ({_name_of(place)}); use another --home, or --force to replace it."

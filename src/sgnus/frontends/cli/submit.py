@@ -300,4 +300,4 @@ def _tell_plan(plan: Plan, as_json: bool) -> None:
             ("who will see the data", plan.visible_to),
         ]
     )
-    remark("Nothing was submitted.")
+    remark(f"Nothing was submitted.{f' As things are, {plan.waits_for}.' if plan.waits_for else ''}")

@@ -17,7 +17,9 @@ ViewT = TypeVar("ViewT")
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a job becomes: counts, bytes, the cut that was chosen, and who will see the plaintext."""
+    """What a job becomes: counts, bytes, the cut that was chosen, who will see the plaintext, and whom it would wait for now
+    (empty if for nobody).
+    """
 
     chunks: int
     sub_blocks: int
@@ -28,6 +30,7 @@ class Plan:
     tile: tuple[int, ...]
     halo: tuple[int, ...]
     visible_to: str
+    waits_for: str = ""
 
 
 @dataclass(frozen=True, slots=True)

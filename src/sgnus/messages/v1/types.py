@@ -1951,6 +1951,8 @@ class PlanJobReply(Message):
     halo: tuple[int, ...] = ()
     visible_to: str
     """Who will see the plaintext."""
+    waits_for: str | None = None
+    """Whom it would wait for, by the peers that the node knows now; empty if for nobody."""
 
     FIELDS: ClassVar[tuple[Field, ...]] = (
         Field(name="chunks", number=1, kind=Kind.INT64, required=True),
@@ -1962,6 +1964,7 @@ class PlanJobReply(Message):
         Field(name="tile", number=7, kind=Kind.INT64, repeated=True, required=True, items_max=8),
         Field(name="halo", number=8, kind=Kind.INT64, repeated=True, required=True, items_max=8),
         Field(name="visible_to", number=9, kind=Kind.STRING, required=True),
+        Field(name="waits_for", number=10, kind=Kind.STRING),
     )
 
 
