@@ -91,6 +91,8 @@ async def test_open_jobs_come_by_priority_then_by_expiry(make: Make) -> None:
     assert list(await store.jobs_with(kind, b"", 10)) == sorted(one.job for one in rows)
     assert list(await store.jobs_with(kind, b"", 2)) == sorted(one.job for one in rows)[:2]
     assert list(await store.jobs_with(kind + 1, b"", 10)) == []
+    await store.apply(put(row(9, expires=1, author="bob")), durable=False)
+    assert list(await store.jobs_of(None)) == [row(9).job, *await store.jobs_of("ann")]
     await store.close()
 
 

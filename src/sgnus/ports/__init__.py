@@ -375,8 +375,8 @@ class Store(Protocol):
     async def open_jobs(self, limit: int) -> Sequence[bytes]:
         """Digests of open jobs: highest priority first, then first to expire."""
 
-    async def jobs_of(self, author: str) -> Sequence[bytes]:
-        """Digests of the jobs of one author, first to expire first."""
+    async def jobs_of(self, author: str | None) -> Sequence[bytes]:
+        """Digests of the jobs of one author, or of all (None), first to expire first."""
 
     async def jobs_with(self, kind: int, after: bytes, limit: int) -> Sequence[bytes]:
         """Digests, in order, of the first `limit` jobs beyond `after` about which an entry of this kind is held."""

@@ -165,8 +165,8 @@ class Database:
         return [view for view in views if view.expires_ms > now_ms]
 
     async def jobs(self, limit: int = OPEN_JOBS_MAX) -> list[JobView]:
-        """Jobs of anybody, ended ones too, until they are forgotten; in no order that means anything."""
-        return await self._shelves.views(await self._store.jobs_with(EntryKind.JOB, b"", limit))
+        """Jobs of anybody, ended ones too, until they are forgotten: the last to expire, in no order that means anything."""
+        return await self._shelves.views((await self._store.jobs_of(None))[-limit:])
 
     async def job(self, block_id: BlockId) -> JobView | None:
         """The view of one job; None when it is not known. PeerFault when that is no BLOCKID."""

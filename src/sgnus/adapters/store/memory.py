@@ -56,10 +56,10 @@ class FakeStore:
         )
         return [row.job for row in rows[:limit]]
 
-    async def jobs_of(self, author: str) -> Sequence[bytes]:
+    async def jobs_of(self, author: str | None) -> Sequence[bytes]:
         """See `Store.jobs_of`."""
-        rows = sorted((row for row in self._jobs.values() if row.author == author), key=lambda row: row.id)
-        return [row.job for row in rows]
+        rows = [row for row in self._jobs.values() if author in (None, row.author)]
+        return [row.job for row in sorted(rows, key=lambda row: row.id)]
 
     async def jobs_with(self, kind: int, after: bytes, limit: int) -> Sequence[bytes]:
         """See `Store.jobs_with`."""

@@ -58,12 +58,11 @@ class SqliteStore:
             lambda connection: [row[0] for row in connection.execute(query, (limit,))]
         )
 
-    async def jobs_of(self, author: str) -> Sequence[bytes]:
+    async def jobs_of(self, author: str | None) -> Sequence[bytes]:
         """See `Store.jobs_of`."""
-        query = "SELECT job FROM jobs WHERE author = ? ORDER BY id"
-        return await self._thread.do(
-            lambda connection: [row[0] for row in connection.execute(query, (author,))]
-        )
+        which, given = ("WHERE author = ?", (author,)) if author is not None else ("", ())
+        query = f"SELECT job FROM jobs {which} ORDER BY id"
+        return await self._thread.do(lambda connection: [row[0] for row in connection.execute(query, given)])
 
     async def jobs_with(self, kind: int, after: bytes, limit: int) -> Sequence[bytes]:
         """See `Store.jobs_with`."""
