@@ -29,9 +29,7 @@ from sgnus.messages.limits import RECHECK_PERMILLE_DEFAULT, SETTLE_GRACE_MS
 GC_ALLOCATIONS: Final = 10_000
 GC_YOUNG: Final = 20
 GC_MIDDLE: Final = 20
-# All of them are looked at so often, or as rarely as keeps that below this share of the time.
-GC_ALL_S: Final = 60.0
-GC_ALL_ONE_IN: Final = 1_000
+# All of them are looked at by the clock: see adapters/heap.py.
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -114,7 +112,6 @@ async def _run(options: argparse.Namespace) -> None:
         try:
             where = await service.start()
             _spare_collector()
-            collector = asyncio.create_task(collect_all_now_and_then())
             ready = {
                 "ready": True,
                 "peer": parts.core.pen.peer,
@@ -128,7 +125,6 @@ async def _run(options: argparse.Namespace) -> None:
             sys.stdout.flush()
             await stop.wait()
             await node.depart(hurry)
-            collector.cancel()
         finally:
             await service.stop()
     finally:
@@ -145,19 +141,6 @@ def _spare_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(GC_ALLOCATIONS, GC_YOUNG, GC_MIDDLE)
-
-
-async def collect_all_now_and_then() -> None:
-    """Calls and streams that are over are cycles that hold their connection, and old: new objects alone would have the collector
-    come to them once in many hours.
-    """
-    loop = asyncio.get_running_loop()
-    rest_s = GC_ALL_S
-    while True:
-        await asyncio.sleep(rest_s)
-        began_s = loop.time()
-        gc.collect()
-        rest_s = max(GC_ALL_S, GC_ALL_ONE_IN * (loop.time() - began_s))
 
 
 def _parser() -> argparse.ArgumentParser:
