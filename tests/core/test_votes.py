@@ -10,7 +10,7 @@ ROOM = InstanceId("i")
 
 
 def test_a_vote_counts_as_given_after_a_restart_and_on_another_seat() -> None:
-    votes = voted_before({"job/i/2": b"b", "job/i/3": b"c", "job/j/2": b"a"})
+    votes = voted_before({"job/i/2": b"b", "job/i/3": b"c", "j/2": b"a"})
     assert votes.of(ROOM) == {2: "b", 3: "c"}
     votes.of(ROOM)[4] = PeerId("a")
     votes.of(InstanceId("k"))

@@ -1,7 +1,7 @@
-"""A disk that refuses: `python -m tests.disks.faults FOLDER store|node ERRNO HOW FIRST STEP`, on top of the library.
+"""A disk that refuses: `python -m tests.disks.faults FOLDER store|node ERRNO HOW`, on top of the library.
 
-The same work is done again and again on a new folder; each time another call that changes the disk fails, first call FIRST,
-then the one STEP further on, until the work ends before that call comes. What fails must be told as WorldFault (a node that
+The same work is done again and again on a new folder; each time the next call that changes the disk fails, until the work ends
+before that call comes. What fails must be told as WorldFault (a node that
 cannot start may say UserFault), what was acknowledged must be there after a restart, and the disk must be usable again. It
 prints one line of JSON for each run, and leaves the log of each in FOLDER, for cuts.
 """
@@ -180,24 +180,24 @@ async def one_run(folder: Path, log: DiskLog, kind: str, call: int, refusal: tup
     return run
 
 
-async def all_runs(folder: Path, kind: str, refusal: tuple[int, How], first: int, step: int) -> None:
-    """A run for every STEP-th call, until one is done before its call came."""
-    log, call = DiskLog(), first
+async def all_runs(folder: Path, kind: str, refusal: tuple[int, How]) -> None:
+    """A run for each call, until one is done before its call came."""
+    log, call = DiskLog(), 0
     while True:
         run = await one_run(folder, log, kind, call, refusal)
         words = {name: getattr(run, name) for name in ("call", "calls", "refused", "acknowledged", "wrong")}
         sys.stdout.write(json.dumps(words) + "\n")
         if run.calls <= call:
             return
-        call += step
+        call += 1
 
 
 def main(arguments: Sequence[str]) -> None:
-    folder, kind, error, how, first, step = arguments
+    folder, kind, error, how = arguments
     thread.LOG_BYTES_TYPICAL = LOG_BYTES  # type: ignore[misc]
     engine.DISK_RETRY_MS = RETRY_MS  # type: ignore[misc]
     logging.disable(logging.CRITICAL)  # The node logs each fault, which is what is wanted here.
-    asyncio.run(all_runs(Path(folder), kind, (int(error), How[how]), int(first), int(step)))
+    asyncio.run(all_runs(Path(folder), kind, (int(error), How[how])))
 
 
 if __name__ == "__main__":

@@ -162,7 +162,8 @@ class _Writing:
         return Step("delete_facts", (self._dice.choice(NAMESPACES), f"{self._dice.randrange(KEYS)}"))
 
     def _expire(self) -> Step:
-        return Step("expire", (self._dice.randint(0, EXPIRES_MAX // 8),))
+        below = self._dice.randint(0, EXPIRES_MAX // 8)
+        return Step("expire", (below, self._dice.randint(0, below)))
 
 
 def home_of(folder: Path) -> Path:

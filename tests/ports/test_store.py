@@ -130,8 +130,8 @@ async def test_what_expired_is_removed_and_its_jobs_are_named(make: Make) -> Non
     await store.open()
     old, new, about = row(1, expires=100), row(2, expires=300), row(3, job=2, expires=150)
     await store.apply(put(old, new, about), durable=False)
-    assert list(await store.expire(100)) == []
-    assert list(await store.expire(200)) == [old.job, new.job]
+    assert list(await store.expire(100, 0)) == []
+    assert list(await store.expire(200, 0)) == [old.job, new.job]
     assert await store.ids() == new.id
     assert list(await store.open_jobs(9)) == [new.job]
     await store.close()
@@ -139,25 +139,33 @@ async def test_what_expired_is_removed_and_its_jobs_are_named(make: Make) -> Non
 
 @pytest.mark.parametrize("way", ["expires", "gives way"])
 @in_loop
-async def test_with_a_job_go_the_facts_about_it(way: str, make: Make) -> None:
+async def test_facts_about_a_job_outlive_it_by_so_much_and_count_if_it_comes_back(
+    way: str, make: Make
+) -> None:
     store = make()
     await store.open()
-    old, new, about = row(1, expires=100), row(2, expires=300), row(3, job=2, expires=50)
-    await store.apply(put(old, new, about), durable=False)
-    gone, kept = (cid_of_digest(one.job) for one in (old, new))
+    old, back, new = row(1, expires=100), row(2, expires=100), row(3, expires=300)
+    await store.apply(put(old, back, new), durable=False)
+    gone, again, kept = (cid_of_digest(one.job) for one in (old, back, new))
     for namespace in (*FACTS_OF_JOBS, "settlement"):
-        facts = {f"{job}/{number}": b"fact" for job in (gone, kept) for number in (0, 1)}
+        facts = {f"{job}/{number}": b"fact" for job in (gone, again, kept) for number in (0, 1)}
         await store.put_facts(namespace, {**facts, f"{gone}x/0": b"another's"})
-    if way == "expires":
-        await store.expire(101)
+    if way == "gives way":
+        await store.apply(StoreChange(gone_jobs=[old.job, back.job]), durable=False)
     else:
-        await store.apply(StoreChange(gone_jobs=[old.job]), durable=False)
+        await store.expire(101, 100)
+    await store.apply(put(back), durable=False)
     await store.close()
     store = make()
     await store.open()
+    await store.expire(90, 100)
     for namespace in FACTS_OF_JOBS:
-        assert list(await store.facts(namespace)) == sorted([f"{gone}x/0", f"{kept}/0", f"{kept}/1"])
-    assert len(await store.facts("settlement")) == 5
+        assert len(await store.facts(namespace)) == 7
+    await store.expire(90, 101)
+    for namespace in FACTS_OF_JOBS:
+        left = [f"{gone}x/0", *(f"{job}/{number}" for job in (again, kept) for number in (0, 1))]
+        assert list(await store.facts(namespace)) == sorted(left)
+    assert len(await store.facts("settlement")) == 7
     await store.close()
 
 

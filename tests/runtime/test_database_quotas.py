@@ -35,7 +35,9 @@ async def test_what_is_said_of_a_job_that_was_displaced_a_moment_ago_is_not_kept
     first, second = (job_entry(number, expires=NOW_MS + DAY_MS + number) for number in range(2))
     async with running(node):
         await node.database.receive([first.raw])
+        node.changed.clear()
         await node.database.receive([second.raw, taken(first.cid, 0).raw])
+        assert node.changed == [first.cid, second.cid], "who is in its lobby hears that it is gone"
         await node.database.receive([taken(first.cid, 1).raw])
         assert await node.database.job(first.cid) is None
         assert node.database.counters()["entries"] == 1

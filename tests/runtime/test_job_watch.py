@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import pytest
 
+from sgnus.adapters.store import FakeStore
 from sgnus.core.inputs import JobChanged, JobForgotten
 from sgnus.core.shelf import JobView
 from sgnus.messages.errors import WorldFault
@@ -45,8 +46,9 @@ class World:
         hub = SimpleNamespace(touch=lambda job: None, forget=lambda job: None)
         inquiries = SimpleNamespace(note=lambda job, view: None)
         gossip, peers = SimpleNamespace(neighbours=tuple), SimpleNamespace(connected=tuple)
+        self.store = FakeStore()
         drivers = SimpleNamespace(
-            database=database, gossip=gossip, peers=peers, is_near=lambda peer: False, store=None
+            database=database, gossip=gossip, peers=peers, is_near=lambda peer: False, store=self.store
         )
         parts = (drivers, book, engine, hub, inquiries)
         self.watch = JobWatch(*cast(Any, parts))
@@ -109,9 +111,14 @@ async def test_the_core_hears_of_own_jobs_and_of_those_in_whose_lobby_it_is_that
     world.known[ended].files = cast(Any, SimpleNamespace())
     del world.known[unread]  # Too many others' jobs came meanwhile.
     world.views.clear()
+    for job in (ended, open_):
+        await world.store.put_facts("held", {f"{job}/0": b"x"})
     for job in (ended, open_, unread, BlockId("never heard of")):
         assert await world.watch.look(job) is None
     assert world.forgotten == [ended, open_, unread]
+    assert list(await world.store.facts("held")) == [f"{open_}/0"], (
+        "with our files goes what is known of them"
+    )
 
 
 @in_loop

@@ -15,6 +15,7 @@ from sgnus.crypto.identity import Identity
 from sgnus.messages.errors import WorldFault
 from sgnus.messages.fields import Message
 from sgnus.messages.ids import BlockId, NetworkId
+from sgnus.messages.limits import FACTS_KEPT_MS
 from sgnus.messages.v1.types import CancelBody, DoneBody, DoneStatus, EntryKind, Held, SignedKind
 from sgnus.runtime.database import Database
 from sgnus.runtime.held_log import HeldLog, HeldRecord
@@ -23,7 +24,6 @@ from sgnus.runtime.jobs import Job, OutputPlace
 from sgnus.runtime.pens import EnvelopePen
 from sgnus.runtime.restoring import (
     ENTRIES,
-    EXPIRED_KEPT_MS,
     keep_entries,
     remove_unfinished,
     restore_jobs,
@@ -218,7 +218,7 @@ async def test_what_expired_while_nobody_looked_goes_a_day_later(
     late_ms: int, stays: bool, tmp_path: Path
 ) -> None:
     block_id = await kept_job(tmp_path)
-    now_ms = NOW_MS + DAY_MS + EXPIRED_KEPT_MS + late_ms
+    now_ms = NOW_MS + DAY_MS + FACTS_KEPT_MS + late_ms
     async with database(FakeStore(), now_ms=now_ms) as fresh:
         assert await restore_jobs(tmp_path, fresh, NETWORK, AUTHOR.peer_id, now_ms) == ()
     assert (tmp_path / block_id).exists() == stays
@@ -238,5 +238,9 @@ async def test_submissions_that_a_crash_cut_short_are_removed_but_for_what_is_pu
             if body is not None:
                 (tmp_path / name / BODY).write_bytes(encode(body))
         (tmp_path / block_id).mkdir()
-        await remove_unfinished(tmp_path, one)
-    assert sorted(os.listdir(tmp_path)) == [block_id, "new-2"]
+        (tmp_path / "new-notes").write_text("of somebody who looks after this folder by hand")
+        modified_ms = int((tmp_path / "new-3").stat().st_mtime * 1000)
+        await remove_unfinished(tmp_path, one, modified_ms + FACTS_KEPT_MS - DAY_MS // 2)
+        assert len(os.listdir(tmp_path)) == 6
+        await remove_unfinished(tmp_path, one, modified_ms + FACTS_KEPT_MS + DAY_MS // 2)
+    assert sorted(os.listdir(tmp_path)) == [block_id, "new-2", "new-notes"]

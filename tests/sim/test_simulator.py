@@ -20,12 +20,41 @@ from sgnus.sim.grid import Grid
 from sgnus.sim.run import Verdict
 from sgnus.sim.setting import Setting
 
-SEED = ["--seed", "5", "--peers", "9", "--sub-blocks", "25", "--json"]
+RUNS = {
+    "faults": ["--seed", "5", "--peers", "9", "--sub-blocks", "25"],
+    "verified": ["--seed", "6", "--peers", "8", "--sub-blocks", "12", "--verify", "full", "--other-beacon"],
+    "lies": [
+        "--seed",
+        "7",
+        "--peers",
+        "9",
+        "--sub-blocks",
+        "12",
+        "--verify",
+        "sample",
+        "--liars",
+        "2",
+        "--recheck",
+    ],
+    "vices": [
+        "--seed",
+        "8",
+        "--peers",
+        "9",
+        "--verify",
+        "full",
+        "--vices",
+        "usurper,poisoner,two-listed-host",
+    ],
+}
 
 
-def run_with_hash_seed(seed: str) -> str:
+MAIN = "import sys; from sgnus.sim.cli import main; sys.exit(main(sys.argv[1:]))"
+
+
+def run_with_hash_seed(seed: str, arguments: list[str]) -> str:
     ran = subprocess.run(
-        [sys.executable, "-c", f"import sys; from sgnus.sim.cli import main; sys.exit(main({SEED}))"],
+        [sys.executable, "-c", MAIN, *arguments, "--json"],
         env={**os.environ, "PYTHONHASHSEED": seed},
         capture_output=True,
         text=True,
@@ -36,8 +65,9 @@ def run_with_hash_seed(seed: str) -> str:
     return trace
 
 
-def test_one_seed_is_the_same_run_under_any_hash_seed() -> None:
-    assert run_with_hash_seed("1") == run_with_hash_seed("2")
+@pytest.mark.parametrize("kind", RUNS)
+def test_one_seed_is_the_same_run_under_any_hash_seed(kind: str) -> None:
+    assert len({run_with_hash_seed(seed, RUNS[kind]) for seed in "123"}) == 1
 
 
 def test_two_seeds_are_two_runs() -> None:

@@ -14,6 +14,9 @@ NAMED: Final = re.compile(r"\btest_[a-z0-9_]+\b(?!\.py)")
 FILES: Final = re.compile(r"(?:\b[a-z_]+/)*test_[a-z0-9_]+\.py")
 
 
+CELL_ENDS: Final = re.compile(r"(?<!\\)\|")
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_every_test_that_a_page_names_is_there(page: str) -> None:
     files = list((ROOT / "tests").rglob("test_*.py"))
@@ -24,6 +27,15 @@ def test_every_test_that_a_page_names_is_there(page: str) -> None:
     named = {name: sum(place.endswith(f"/{name}") for place in places) for name in FILES.findall(text)}
     assert not [name for name, found in named.items() if found == 0]
     assert not [name for name, found in named.items() if found > 1], "its folder says which one"
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_row_of_a_table_has_the_cells_that_its_head_names(page: str) -> None:
+    wide = 0
+    for number, line in enumerate((ROOT / page).read_text().splitlines(), 1):
+        cells = len(CELL_ENDS.findall(line)) - 1 if line.startswith("|") else 0
+        assert not (wide and cells) or cells == wide, f"{page}:{number} has {cells} cells, not {wide}"
+        wide = cells
 
 
 def test_every_decision_stands_in_their_table_under_its_title() -> None:

@@ -10,6 +10,8 @@ from pathlib import Path
 import httpx
 import numpy as np
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from sgnus.adapters.identity_file import load_identity
 from sgnus.crypto.vrf import vrf_seed_of
@@ -18,6 +20,9 @@ from tests.whole.facts import members, submit_slow
 from tests.whole.grid import PrivateNetwork, RunningNode, wait_for
 
 pytestmark = pytest.mark.timeout(300)
+
+
+OWN_KEYS = ("PRIVATE KEY", "PrivateKey object")
 
 
 def forms(secret: bytes) -> Iterator[str]:
@@ -41,8 +46,13 @@ def secrets_of(network: Path, node: RunningNode) -> dict[str, list[str]]:
 
 
 def found_in(text: str, secrets: dict[str, list[str]]) -> list[str]:
-    """The names of what stands there, whole or the first third of it."""
-    return [name for name, written in secrets.items() if any(one[: len(one) // 3] in text for one in written)]
+    """The names of what stands there, whole or the first third of it; of a key that a node makes for itself, as for TLS, the
+    words that keys are written with.
+    """
+    found = [
+        name for name, written in secrets.items() if any(one[: len(one) // 3] in text for one in written)
+    ]
+    return found + [words for words in OWN_KEYS if words in text]
 
 
 def test_no_secret_stands_in_a_log_that_tells_everything(tmp_path: Path) -> None:
@@ -71,6 +81,13 @@ def test_no_secret_stands_in_a_log_that_tells_everything(tmp_path: Path) -> None
             assert any(one.get("job") == job.id and one.get("room") for one in said)
             assert found_in(log + json.dumps(node.ready), secrets[node.home]) == []
         assert workers
+
+
+def test_a_key_that_a_node_made_for_itself_would_be_found() -> None:
+    key = Ed25519PrivateKey.generate()
+    written = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+    assert found_in(json.dumps({"message": f"leaf {written}"}), {}) == ["PRIVATE KEY"]
+    assert found_in(f"{key}", {}) == ["PrivateKey object"]
 
 
 @pytest.mark.parametrize("name", ["token", "seed", "vrf", "psk", "invitation"])

@@ -39,7 +39,7 @@ def voted_before(facts: Mapping[str, bytes]) -> Votes:
     """The votes that we gave before we were started again, out of what was persisted: keys are `<job>/<instance>/<epoch>`."""
     votes = Votes()
     for key, candidate in facts.items():
-        _job, instance, epoch = key.split("/")
+        instance, epoch = key.split("/")[-2:]
         votes.before.setdefault(InstanceId(instance), {})[int(epoch)] = PeerId(candidate.decode())
     return votes
 

@@ -75,5 +75,7 @@ class Rounds:
 
 
 def sealed_before(keys: Iterable[str]) -> frozenset[InstanceId]:
-    """The instances in which we sealed before we were started again, out of the keys of those facts, `<job>/<instance>/...`"""
-    return frozenset(InstanceId(key.split("/")[1]) for key in keys)
+    """The instances in which we sealed before we were started again, out of the keys of those facts: their last parts are
+    `<instance>/<round>/<attempt>`.
+    """
+    return frozenset(InstanceId(key.split("/")[-3]) for key in keys)

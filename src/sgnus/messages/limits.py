@@ -73,6 +73,10 @@ RUN_HERE_TRIES_MAX: Final = 10
 
 ENTRY_LIFE_MS_MAX: Final = 14 * 24 * 3600 * 1000
 CLOCK_SKEW_MS_MAX: Final = 10 * 60 * 1000
+FACTS_KEPT_MS: Final = 24 * 3600 * 1000
+"""What a node keeps of a job beside its entries outlives them by so much: a clock that runs ahead when a machine starts, by an
+hour of summer or by its time zone, makes nobody forget its vote, and takes no results with it.
+"""
 
 HEARTBEAT_MS: Final = 1_000
 SUSPICION_MS: Final = 3_000

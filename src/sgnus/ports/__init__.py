@@ -329,12 +329,12 @@ class JobRow:
 
 _OF_OWN_JOBS: Final = ("held", "outputs", "opening", "receipt", "turn", "verified")
 FACTS_OF_JOBS: Final = (*_OF_OWN_JOBS, "beacon", "vote", "seal", "reveal", "fraud", "settling")
-"""Namespaces of facts that go with their job, in the same transaction: `<BLOCKID>/` begins their keys."""
+"""Namespaces of facts about one job each: `<BLOCKID>/` begins their keys."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoreChange:
-    """One transaction: entries that come and go, rows of jobs that this changes; with a job that goes, go its `FACTS_OF_JOBS`."""
+    """One transaction: entries that come and go, and the rows of the jobs that this changes."""
 
     puts: Sequence[EntryRow] = ()
     removes: Sequence[bytes] = ()
@@ -381,8 +381,10 @@ class Store(Protocol):
     async def jobs_with(self, kind: int, after: bytes, limit: int) -> Sequence[bytes]:
         """Digests, in order, of the first `limit` jobs beyond `after` about which an entry of this kind is held."""
 
-    async def expire(self, below_ms: int) -> Sequence[bytes]:
-        """Remove what expires below `below_ms`, with a JOB its `FACTS_OF_JOBS`; returns the digests of all jobs concerned."""
+    async def expire(self, below_ms: int, facts_below_ms: int) -> Sequence[bytes]:
+        """Remove every entry that expires below `below_ms`; returns the digests of all jobs concerned. Of JOBs that are gone, and
+        did not come back, the `FACTS_OF_JOBS` go once they expire below `facts_below_ms`.
+        """
 
     async def counts(self) -> StoreCounts: ...
 

@@ -19,7 +19,7 @@ from sgnus.core.shelf import JobView, RoomClaim
 from sgnus.messages.errors import PeerFault, WorldFault
 from sgnus.messages.ids import BlockId, PeerId
 from sgnus.messages.v1.types import Opening, RoomAnnouncement, SignedEnvelope
-from sgnus.ports import Store
+from sgnus.ports import FACTS_OF_JOBS, Store
 from sgnus.runtime.drivers import Drivers
 from sgnus.runtime.engine import Engine
 from sgnus.runtime.events import EventHub
@@ -120,7 +120,7 @@ class JobWatch:
         view = await self._drivers.database.job(block_id)
         self._inquiries.note(block_id, view)
         if view is None:
-            self._expired(block_id)
+            await self._expired(block_id)
             return None
         job = await self._jobs.update(view)
         # Read before the core hears of the job: a delivery must not come between the two, and be held again.
@@ -147,14 +147,16 @@ class JobWatch:
             follow(job)
         return job
 
-    def _expired(self, block_id: BlockId) -> None:
-        """The database forgot the job, and all facts about it: so does the core, and so do we."""
+    async def _expired(self, block_id: BlockId) -> None:
+        """The database forgot the job: so does the core, and so do we. With our files goes what is known of them."""
         job = self._jobs.get(block_id)
         was_in = self._lobbies.leave(block_id)
         if was_in:
             self._looks.search()
         if was_in or (job is not None and job.files is not None):
             self._engine.put(JobForgotten(block_id))
+        for namespace in FACTS_OF_JOBS if job is not None and job.files is not None else ():
+            await self._drivers.store.delete_facts(namespace, f"{block_id}/")
         self._jobs.forget(block_id)
         self._hub.forget(block_id)
 

@@ -279,8 +279,10 @@ async def assemble(
 async def _open(home: NodeHome, database: Database, network: NetworkId, me: PeerId) -> list[str]:
     """The database, with the jobs that it lost and their folders still have; says what the operator must read."""
     notices = list(await database.start())
+    is_whole = not notices  # Else what was published and not yet named is not known any more.
     notices += await restore_jobs(home.jobs_path, database, network, me, unix_ms())
-    await remove_unfinished(home.jobs_path, database)
+    if is_whole:
+        await remove_unfinished(home.jobs_path, database, unix_ms())
     for notice in notices:
         LOG.warning("%s", notice)
     return notices

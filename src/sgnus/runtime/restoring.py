@@ -9,6 +9,7 @@ failure. A job whose last HELDs were lost, too, thus goes on.
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import shutil
 from collections.abc import Collection, Sequence
@@ -19,6 +20,7 @@ from sgnus.adapters.folders import flush_folder
 from sgnus.core.pen import Pen
 from sgnus.messages.errors import PeerFault, WorldFault
 from sgnus.messages.ids import BlockId, NetworkId, PeerId
+from sgnus.messages.limits import FACTS_KEPT_MS
 from sgnus.messages.v1.types import DoneStatus, EntryKind, Held, SignedEnvelope, SignedKind
 from sgnus.ports import Store
 from sgnus.runtime.database import Database
@@ -28,9 +30,8 @@ from sgnus.runtime.jobs import Job, OutputPlace
 from sgnus.wire.codec import decode, encode
 from sgnus.wire.entry import OpenedEntry, open_entry
 
+LOG: Final = logging.getLogger("sgnus.jobs")
 ENTRIES: Final = "entries.bin"
-EXPIRED_KEPT_MS: Final = 24 * 3600 * 1000
-"""A clock that runs ahead when a machine starts, by an hour of summer or by its time zone, takes no results with it."""
 KEPT_KINDS: Final = (EntryKind.JOB, EntryKind.REVISE, EntryKind.CANCEL)
 
 
@@ -46,7 +47,7 @@ async def restore_jobs(
     restored = 0
     for name, entries in await asyncio.to_thread(_entries_of_others, folder, known):
         job = next((one for raw in entries if (one := _job_in(raw, name, network, me)) is not None), None)
-        if job is not None and job.entry.expires < now_ms - EXPIRED_KEPT_MS:
+        if job is not None and job.entry.expires < now_ms - FACTS_KEPT_MS:
             await asyncio.to_thread(shutil.rmtree, folder / name, ignore_errors=True)
         elif job is not None:
             intake = await database.receive(entries)
@@ -57,23 +58,23 @@ async def restore_jobs(
     return (f"{what} missing in its database, and came back with what it holds from {folder}.",)
 
 
-async def remove_unfinished(folder: Path, database: Database) -> None:
-    """Remove what the last run took in and never published: submissions that a crash cut short. Faults: WorldFault."""
+async def remove_unfinished(folder: Path, database: Database, now_ms: int) -> None:
+    """Remove what was taken in a day ago or more and never published: submissions that a crash cut short."""
     views = await database.own_jobs()
     bodies = [encode(view.body) for view in views if not (folder / view.block_id).is_dir()]
-    await asyncio.to_thread(_remove_unnamed, folder, bodies)
+    await asyncio.to_thread(_remove_unnamed, folder, bodies, (now_ms - FACTS_KEPT_MS) / 1000)
 
 
-def _remove_unnamed(folder: Path, bodies: Collection[bytes]) -> None:
-    """All but those that a crash kept from getting the name of their published job."""
+def _remove_unnamed(folder: Path, bodies: Collection[bytes], before_s: float) -> None:
+    """All but those that a crash kept from getting the name of their published job, and what cannot be looked into."""
     for unnamed in sorted(folder.glob(f"{UNNAMED}*")):
         try:
-            body = (unnamed / BODY).read_bytes()
-        except FileNotFoundError:
-            body = None
+            is_old = unnamed.stat().st_mtime < before_s
+            body = (unnamed / BODY).read_bytes() if (unnamed / BODY).exists() else b""
         except OSError as error:
-            raise WorldFault(f"cannot read {unnamed / BODY}: {error.strerror}") from error
-        if body not in bodies:
+            LOG.info("%s stays where it is: %s", unnamed, error.strerror)
+            continue
+        if is_old and body not in bodies:
             shutil.rmtree(unnamed, ignore_errors=True)
 
 

@@ -17,6 +17,7 @@ from sgnus.core.id_index import IdIndex
 from sgnus.core.shelf import JobView, Shelf
 from sgnus.messages.errors import PeerFault
 from sgnus.messages.ids import BlockId, NetworkId, PeerId
+from sgnus.messages.limits import FACTS_KEPT_MS
 from sgnus.messages.v1.types import EntryKind
 from sgnus.ports import EntryRow, JobRow, Store, StoreChange
 from sgnus.wire.dagcbor import cid_of_digest
@@ -30,13 +31,16 @@ Admits = Callable[[OpenedEntry, int], bool]
 
 @dataclass(slots=True)
 class Admitted:
-    """What became of a batch. `outdone` are those that others of the same batch displaced, as they would a moment later."""
+    """What became of a batch. `outdone` are those that others of the same batch displaced, as they would a moment later;
+    `displaced` are jobs that gave way to others of their author, with its name.
+    """
 
     accepted: list[OpenedEntry] = field(default_factory=list)
     outdone: list[OpenedEntry] = field(default_factory=list)
     known: int = 0
     orphans: int = 0
     refused: list[Refused] = field(default_factory=list)
+    displaced: dict[BlockId, PeerId] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -105,7 +109,7 @@ class Shelves:
         """Remove what has expired; returns the jobs concerned."""
         async with self._lock:
             floor = expiry_floor(now_ms)
-            jobs = await self._store.expire(floor)
+            jobs = await self._store.expire(floor, max(0, floor - FACTS_KEPT_MS))
             self.index.remove_below(floor.to_bytes(8, "big"))
             self.orphans.remove_expired(now_ms)
             self._kept.forget(jobs)
@@ -163,6 +167,7 @@ class Shelves:
         draft.shelves.pop(lowest.job.digest, None)
         if lowest.job.digest in known:
             draft.gone_jobs[lowest.job.digest] = None
+            result.displaced[lowest.job.cid] = lowest.job.author
             self._kept.forget([lowest.job.digest])
         else:
             reason = "its author has too many jobs that expire later"

@@ -14,6 +14,7 @@ class FakeStore:
     def __init__(self) -> None:
         self._entries: dict[bytes, EntryRow] = {}
         self._jobs: dict[bytes, JobRow] = {}
+        self._gone: dict[bytes, bytes] = {}
         self._facts: dict[str, dict[str, bytes]] = {}
         self.durable_commits = 0
 
@@ -28,12 +29,13 @@ class FakeStore:
         for row in change.puts:
             self._entries.setdefault(row.id, row)
         for job in change.gone_jobs:
-            self._jobs.pop(job, None)
-            _forget_facts(self._facts, job)
+            if job in self._jobs:
+                self._gone[job] = self._jobs.pop(job).id[:8]
             for entry_id in [row.id for row in self._entries.values() if row.job == job]:
                 del self._entries[entry_id]
         for view in change.jobs:
             self._jobs[view.job] = view
+            self._gone.pop(view.job, None)
         self.durable_commits += durable
 
     async def entries_of(self, jobs: Sequence[bytes]) -> Sequence[EntryRow]:
@@ -66,17 +68,19 @@ class FakeStore:
         found = {row.job for row in self._entries.values() if row.kind == kind and row.job > after}
         return sorted(found)[:limit]
 
-    async def expire(self, below_ms: int) -> Sequence[bytes]:
+    async def expire(self, below_ms: int, facts_below_ms: int) -> Sequence[bytes]:
         """See `Store.expire`."""
-        floor = below_ms.to_bytes(8, "big")
+        floor, facts_floor = (floor_ms.to_bytes(8, "big") for floor_ms in (below_ms, facts_below_ms))
         gone = sorted(entry_id for entry_id in self._entries if entry_id < floor)
         jobs = sorted({self._entries[entry_id].job for entry_id in gone})
         for entry_id in gone:
             del self._entries[entry_id]
         for job in jobs:
             if job in self._jobs and self._jobs[job].id < floor:
-                del self._jobs[job]
-                _forget_facts(self._facts, job)
+                self._gone[job] = self._jobs.pop(job).id[:8]
+        for job in [job for job, expires in self._gone.items() if expires < facts_floor]:
+            del self._gone[job]
+            _forget_facts(self._facts, job)
         return jobs
 
     async def counts(self) -> StoreCounts:

@@ -14,6 +14,8 @@ from sgnus.wire.dagcbor import cid_of_digest
 IDS_PER_QUERY_MAX: Final = 500
 LAST_CHARACTER: Final = "\U0010ffff"
 """Behind every key that has a prefix; so the index serves, however much else is in the namespace."""
+GONE: Final = "gone"
+"""Namespace of when jobs expire that are here no more, by BLOCKID, as long as facts about them are kept."""
 
 
 class SqliteStore:
@@ -71,11 +73,10 @@ class SqliteStore:
             lambda connection: [row[0] for row in connection.execute(query, (after, limit))]
         )
 
-    async def expire(self, below_ms: int) -> Sequence[bytes]:
+    async def expire(self, below_ms: int, facts_below_ms: int) -> Sequence[bytes]:
         """See `Store.expire`."""
-        return await self._thread.do(
-            lambda connection: _expire(connection, below_ms.to_bytes(8, "big")), durable=False
-        )
+        floors = [floor_ms.to_bytes(8, "big") for floor_ms in (below_ms, facts_below_ms)]
+        return await self._thread.do(lambda connection: expire_in(connection, *floors), durable=False)
 
     async def counts(self) -> StoreCounts:
         """See `Store.counts`."""
@@ -112,9 +113,10 @@ def _apply(connection: sqlite3.Connection, change: StoreChange) -> None:
         "INSERT OR IGNORE INTO entries (id, job, kind, author, raw) VALUES (?, ?, ?, ?, ?)",
         [(row.id, row.job, row.kind, row.author, row.raw) for row in change.puts],
     )
+    _mark_gone(connection, change.gone_jobs)
     for statement in ("DELETE FROM jobs WHERE job = ?", "DELETE FROM entries WHERE job = ?"):
         connection.executemany(statement, [(job,) for job in change.gone_jobs])
-    _forget_facts(connection, change.gone_jobs)
+    _delete_facts(connection, GONE, "", [cid_of_digest(row.job) for row in change.jobs])
     connection.executemany(
         "INSERT INTO jobs (job, id, author, open, priority) VALUES (?, ?, ?, ?, ?) "
         "ON CONFLICT (job) DO UPDATE SET open = excluded.open, priority = excluded.priority",
@@ -138,25 +140,35 @@ def _all_ids(connection: sqlite3.Connection) -> bytes:
     return b"".join(row[0] for row in connection.execute("SELECT id FROM entries ORDER BY id"))
 
 
-def _expire(connection: sqlite3.Connection, floor: bytes) -> list[bytes]:
-    jobs = [
-        row[0]
-        for row in connection.execute("SELECT DISTINCT job FROM entries WHERE id < ? ORDER BY job", (floor,))
-    ]
+def expire_in(connection: sqlite3.Connection, floor: bytes, facts_floor: bytes) -> list[bytes]:
+    """See `Store.expire`; the floors are ids, or their first 8 bytes."""
+    # With a bare `job` SQLite would walk all entries in the order of their jobs, which takes seconds.
+    query = "SELECT DISTINCT +job FROM entries WHERE id < ? ORDER BY 1"
+    jobs = [row[0] for row in connection.execute(query, (floor,))]
     gone = [row[0] for row in connection.execute("SELECT job FROM jobs WHERE id < ?", (floor,))]
+    _mark_gone(connection, gone)
     connection.execute("DELETE FROM entries WHERE id < ?", (floor,))
     connection.execute("DELETE FROM jobs WHERE id < ?", (floor,))
-    _forget_facts(connection, gone)
+    _forget_facts(connection, facts_floor)
     return jobs
 
 
-def _forget_facts(connection: sqlite3.Connection, jobs: Sequence[bytes]) -> None:
+def _mark_gone(connection: sqlite3.Connection, jobs: Sequence[bytes]) -> None:
+    """When these expire is kept until their facts may go."""
+    ids = _select(connection, "SELECT job, id FROM jobs WHERE job IN", jobs)
+    marks = [(GONE, cid_of_digest(job), entry_id[:8]) for job, entry_id in ids]
+    connection.executemany("INSERT OR REPLACE INTO facts VALUES (?, ?, ?)", marks)
+
+
+def _forget_facts(connection: sqlite3.Connection, floor: bytes) -> None:
+    query = "SELECT key FROM facts WHERE namespace = ? AND value < ?"
+    jobs = [row[0] for row in connection.execute(query, (GONE, floor))]
     namespaces = ",".join("?" * len(FACTS_OF_JOBS))
-    prefixes = [f"{cid_of_digest(job)}/" for job in jobs]
     connection.executemany(
         f"DELETE FROM facts WHERE namespace IN ({namespaces}) AND key >= ? AND key < ?",
-        [(*FACTS_OF_JOBS, prefix, prefix + LAST_CHARACTER) for prefix in prefixes],
+        [(*FACTS_OF_JOBS, f"{job}/", f"{job}/{LAST_CHARACTER}") for job in jobs],
     )
+    _delete_facts(connection, GONE, "", jobs)
 
 
 def _counts(connection: sqlite3.Connection) -> StoreCounts:

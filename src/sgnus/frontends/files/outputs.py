@@ -10,7 +10,6 @@ import os
 import shutil
 import weakref
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -81,13 +80,15 @@ class OutputFile:
         return self.path.stat().st_size
 
     def discard(self) -> None:
-        """Remove what is beside the output, but for a part that another command began once ours was moved in."""
-        for ending in (".part.json", ".part.json.new", ".part.new"):
-            _beside(self.path, ending).unlink(missing_ok=True)
-        with suppress(FileNotFoundError):
-            if self._unlock.alive and os.path.samestat(os.fstat(self._descriptor), os.stat(self.part)):
-                self.part.unlink()
+        """Remove what is beside the output, unless another command has begun a part there once ours was moved in."""
+        if self._unlock.alive and (not self.part.exists() or self._has_part()):
+            for ending in (".part.json", ".part.json.new", ".part.new", ".part"):
+                _beside(self.path, ending).unlink(missing_ok=True)
         self.close()
+
+    def _has_part(self) -> bool:
+        """Whether the part that lies there is the one that we locked."""
+        return os.path.samestat(os.fstat(self._descriptor), self.part.stat())
 
     def close(self) -> None:
         """Let another go on with the part; the end of the process does that, too."""
