@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import enum
 import hashlib
 from collections import deque
 from dataclasses import dataclass, field
@@ -29,6 +28,7 @@ from sgnus.sim.setting import Setting
 from sgnus.sim.streams import Streams
 from sgnus.sim.vice import Poison
 from sgnus.sim.weather import Weather
+from sgnus.sim.wording import sentence_of
 from sgnus.sim.words import Words
 
 STORY_LINES_MAX = 20_000
@@ -115,7 +115,7 @@ class Steps:
         self.laws.after(peer, process.core, given)
         self.story.note(self._agenda.now_ms, peer.name, type(given).__name__, len(effects))
         if self._trace:
-            self.story.tell(self._agenda.now_ms, peer.name, f"<- {_short(given)}")
+            self.story.tell(self._agenda.now_ms, peer.name, sentence_of(given))
         for effect in effects:
             if process.death is not None:
                 process.death.after -= 1
@@ -154,16 +154,18 @@ class Steps:
         except Broken:
             raise
         except Exception as error:
-            raise Broken("faults", f"{core.pen.peer} raised {error!r} on {_short(given)}") from error
+            raise Broken(
+                "faults", f"{core.pen.peer} raised {error!r} on {type(given).__name__}: {sentence_of(given)}"
+            ) from error
         try:
             core.check()
         except Exception as error:
-            raise Broken("state", f"{core.pen.peer} after {_short(given)}: {error}") from error
+            raise Broken("state", f"{core.pen.peer} after {sentence_of(given)}: {error}") from error
         return effects
 
     def _perform(self, peer: Peer, process: Process, effect: fx.Effect) -> None:
         if self._trace and not isinstance(effect, fx.Told):
-            self.story.tell(self._agenda.now_ms, peer.name, f"-> {_short(effect)}")
+            self.story.tell(self._agenda.now_ms, peer.name, sentence_of(effect))
         match effect:
             case fx.Send():
                 for other in effect.peers:
@@ -248,22 +250,3 @@ class Steps:
         if wake_ms is None or process.wake_ms == wake_ms:
             process.wake_ms = None
             self.give(peer, ins.Tick())
-
-
-def _short(thing: object) -> str:
-    message = getattr(thing, "message", None)
-    name = type(thing).__name__ + (f"({type(message).__name__})" if message is not None else "")
-    fields = ("peer", "peers", "host", "sub_block", "microjob", "kind", "topic", "why", "reason")
-    shown = [f"{key}={_word(getattr(thing, key))}" for key in fields if hasattr(thing, key)]
-    inner = [
-        f"{key}={_word(getattr(message, key))}"
-        for key in (*fields, "epoch", "member")
-        if hasattr(message, key)
-    ]
-    return " ".join([name, *shown, *inner])
-
-
-def _word(value: object) -> str:
-    if isinstance(value, enum.Enum):
-        return value.name
-    return " ".join(str(one) for one in value) if isinstance(value, tuple) else str(value)
