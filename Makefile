@@ -42,7 +42,7 @@ bench: $(SETUP) $(BESIDE) ## print the figures of docs/performance.md, measured 
 	@echo "bench: each figure beside what it is compared with"
 	@$(PYTHON) -m bench
 
-storm: $(SETUP) ## 100,000 power cuts, then seeds of the simulator that nobody has run yet (HOURS=1), with a ledger in storm/
+storm: $(SETUP) ## 100,000 power cuts, then seeds of the simulator that nobody has run yet (HOURS=1; from 4 on also 10,000 peers), with a ledger in storm/
 	@echo "storm: 100,000 power cuts, then $(or $(HOURS),1) h of new seeds; Ctrl-C ends it"
 	@$(PYTHON) -m tests.disks.cuts --count $(or $(CUTS),100000) --seed $(or $(SEED),$(shell date +%s))
 	@$(PYTHON) -m tools.storm --hours $(or $(HOURS),1)

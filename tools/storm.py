@@ -6,8 +6,8 @@ Runs go through six kinds in turn (faults, samples, full verification with a lia
 usurpers), on every core.
 Each block of 40 seeds is a line of the ledger, and is finished although the time is up; the next storm goes on behind it. A
 run that breaks a law is made smaller and written to `--found`, where a test runs it from then on. Ctrl-C ends it with what
-was done so far. A storm of four hours or more (or with --crowd) ends with one crowd of 10,000 peers and a job of 1,000 sub-
-blocks, which takes 1.5 hours itself.
+was done so far. A storm of four hours or more (or with --crowd) ends with crowds of 100, 1,000 and 10,000 peers and jobs of
+1,000 sub-blocks at most, which takes 1.5 hours itself. `python -m bench crowd --plot` draws such a growth.
 """
 
 from __future__ import annotations
@@ -34,6 +34,15 @@ FIRST_SEED: Final = 1_000_000
 CROWD: Final = 10_000
 CROWD_SUB_BLOCKS: Final = 1_000
 CROWD_HOURS_MIN: Final = 4
+CROWD_MIN: Final = 10
+GROWN: Final = {
+    "cost_per_seat": "messages a room joined",
+    "lobby_per_peer": "announcements heard a peer",
+    "inputs_per_peer": "inputs a peer",
+    "database_bytes": "database bytes",
+    "ended_ms": "ms until the job is done",
+}
+"""What a crowd's line tells, whether a bound holds or not."""
 
 
 def main(arguments: list[str]) -> int:
@@ -53,8 +62,8 @@ def main(arguments: list[str]) -> int:
                 print(json.dumps(line) if chosen.json else _words(line), flush=True)
                 for broken in [verdict for verdict in verdicts if not verdict.is_right]:
                     print(_kept(broken, chosen.found), flush=True)
-            if chosen.crowd:
-                line = _crowd_line(chosen.crowd)
+            for peers in _crowds(chosen.crowd):
+                line = _crowd_line(peers)
                 _note(chosen.ledger, line)
                 tallies.broken += len(line["broken"])
                 print(json.dumps(line) if chosen.json else _crowd_words(line), flush=True)
@@ -106,7 +115,7 @@ def _parsed(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument(
         "--crowd",
         type=int,
-        help="end with one crowd of so many peers (0 for none; default: 10,000 from 4 hours on)",
+        help="end with crowds of up to so many peers (0 for none; default: 10,000 from 4 hours on)",
     )
     chosen = parser.parse_args(arguments)
     if chosen.crowd is None:
@@ -140,6 +149,11 @@ def _line(kind: str, first: int, verdicts: list[Verdict], seconds: float) -> dic
     }
 
 
+def _crowds(largest: int) -> list[int]:
+    """A hundredth, a tenth, and all of so many peers: what grows with the network is told beside what it grew from."""
+    return [peers for peers in (largest // 100, largest // 10, largest) if peers >= CROWD_MIN]
+
+
 def _crowd_line(peers: int) -> dict[str, Any]:
     """What one crowd cost, and which bounds of `sgnus.sim.crowd` it broke."""
     began_s = time.monotonic()
@@ -163,7 +177,8 @@ def _crowd_line(peers: int) -> dict[str, Any]:
 
 def _crowd_words(line: dict[str, Any]) -> str:
     broken = ", ".join(f"{name} is {value:.2f}" for name, value in line["broken"].items())
-    return f"crowd    {line['peers']} peers: {broken or 'all bounds hold'}; {line['seconds']} s"
+    grown = ", ".join(f"{words} {line['figures'][name]:.4g}" for name, words in GROWN.items())
+    return f"crowd    {line['peers']} peers: {broken or 'all bounds hold'}; {grown}; {line['seconds']} s"
 
 
 def _code() -> str:
