@@ -18,7 +18,7 @@ HEAD = f"""# Planted bugs, and what catches them
 
 Written by `python -m tests.mutants --jobs 2 --write`; what it does stands in [testing](testing.md#mutants). Each bug is a
 patch in `tests/mutants/`, planted alone. It counts as caught if the simulator breaks a law within {SEEDS:,} seeds, or if
-`tests/laws`, `tests/stories`, `tests/machines` or `tests/sim/test_hosts_that_hold_up.py` fail.
+`tests/laws`, `tests/stories`, `tests/machines` or the tests that its patch names fail.
 
 | bug | what it is | caught by |
 |---|---|---|
