@@ -29,7 +29,7 @@ import numpy as np
 import sgnus
 from bench._figures import Target, is_quick, median, show, told_load, told_machine
 from bench._proc import children_cpu_s, cpu_s, family, pss_mb
-from tests.whole.flooding_node import FLOODS
+from tests.whole.flooding_node import EVERYTHING, FLOODS
 from tests.whole.floods.watching import counted, metrics, shut_outs, throttled
 from tests.whole.grid import PrivateNetwork, RunningNode
 from tests.whole.modules import slow_invert
@@ -64,10 +64,12 @@ def _chosen() -> list[str]:
     """Three channels, or those that are named: each takes two to four minutes."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").strip().splitlines()[0])
     parser.add_argument(
-        "--channels", default=",".join(USUAL), help=f"of {', '.join(FLOODS)} ({','.join(USUAL)})"
+        "--channels",
+        default=",".join(USUAL),
+        help=f"of {', '.join(FLOODS)}, or {EVERYTHING} ({','.join(USUAL)})",
     )
     chosen = [name.strip() for name in parser.parse_args().channels.split(",")]
-    unknown = [name for name in chosen if name not in FLOODS]
+    unknown = [name for name in chosen if name not in (*FLOODS, EVERYTHING)]
     if unknown:
         parser.error(f"there is no channel {unknown[0]!r}")
     return chosen

@@ -1,7 +1,7 @@
 """A node that floods, for tests and the bench alone: `python -m tests.whole.flooding_node HOW ...`, the rest as for any node.
 
-HOW is a name of `FLOODS`. It is a real member until SIGUSR1 comes; from then on it says as much as it can, as fast as it
-can, on that one channel, to all whom it knows, and goes on when it is shut out; SIGUSR2 ends that. What came of it stands
+HOW is a name of `FLOODS`, or `everything`: all of them at once. It is a real member until SIGUSR1 comes; from then on it says as much as it can, as fast as it
+can, on that channel, to all whom it knows, and goes on when it is shut out; SIGUSR2 ends that. What came of it stands
 in `flood.json` in its home.
 """
 
@@ -36,6 +36,7 @@ FLOODS: Final[Mapping[str, Callable[[Any, PeerId], Awaitable[None]]]] = {
     "blobs": calls.blobs,
     "receipts": calls.receipts,
 }
+EVERYTHING: Final = "everything"
 TELL_S: Final = 0.2
 AT_ONCE: Final = 16
 PAUSE_S: Final = 0.001
@@ -46,7 +47,7 @@ class Flood:
 
     def __init__(self, parts: Any, how: str) -> None:
         self._parts = parts
-        self._how = how
+        self._hows = tuple(FLOODS) if how == EVERYTHING else (how,)
         self._tasks: dict[PeerId, list[asyncio.Task[None]]] = {}
         self.counts: Counter[str] = Counter()
         self._teller: asyncio.Task[None] | None = None
@@ -70,16 +71,16 @@ class Flood:
         while True:
             for record in self._parts.addresses.all():
                 peer = PeerId(record.peer)
-                at_once = 1 if self._how in ONE_AT_A_TIME else AT_ONCE
                 if peer not in self._tasks and peer != self._parts.core.pen.peer:
-                    self._tasks[peer] = [asyncio.create_task(self._flood(peer)) for _ in range(at_once)]
+                    hows = [how for how in self._hows for _ in range(1 if how in ONE_AT_A_TIME else AT_ONCE)]
+                    self._tasks[peer] = [asyncio.create_task(self._flood(peer, how)) for how in hows]
             path = self._parts.options.home / "flood.json"
             path.with_suffix(".new").write_text(json.dumps(self.counts))
             os.replace(path.with_suffix(".new"), path)
             await asyncio.sleep(TELL_S)
 
-    async def _flood(self, peer: PeerId) -> None:
-        flood = FLOODS[self._how]
+    async def _flood(self, peer: PeerId, how: str) -> None:
+        flood = FLOODS[how]
         while True:
             try:
                 await flood(self._parts, peer)
