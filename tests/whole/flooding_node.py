@@ -1,8 +1,8 @@
 """A node that floods, for tests and the bench alone: `python -m tests.whole.flooding_node HOW ...`, the rest as for any node.
 
-HOW is a name of `FLOODS`, or `everything`: all of them at once. It is a real member until SIGUSR1 comes; from then on it says as much as it can, as fast as it
-can, on that channel, to all whom it knows, and goes on when it is shut out; SIGUSR2 ends that. What came of it stands
-in `flood.json` in its home.
+HOW is a name of `FLOODS`, or `everything`: all of them at once. It is a real member until SIGUSR1 comes; from then on it
+says as much as it can, as fast as it can, on that channel, to all whom it knows, and goes on when it is shut out; SIGUSR2
+ends that. What came of it stands in `flood.json` in its home.
 """
 
 from __future__ import annotations

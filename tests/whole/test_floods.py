@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from tests.whole.facts import events, held, submit_slow
+from tests.whole.flooding_node import EVERYTHING
 from tests.whole.floods.watching import memory_mb, throttled
 from tests.whole.grid import PrivateNetwork, RunningNode, wait_for
 
@@ -28,8 +29,9 @@ CHANNELS = (
     "lease requests",
     "reconciliations",
     "receipts",
+    EVERYTHING,
 )
-"""One of each kind; `python -m bench floods` runs all."""
+"""One of each kind, and all of them at once; `python -m bench floods` runs all."""
 
 SHUT_OUT = re.compile(r"(\w+) asked for too much for too long")
 
