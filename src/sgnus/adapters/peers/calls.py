@@ -10,7 +10,7 @@ from typing import Any, Final
 from sgnus.adapters.peers.certificates import Leaf
 from sgnus.adapters.peers.channels import EOF, Channel, open_call_channel, path
 from sgnus.adapters.peers.directory import Directory
-from sgnus.adapters.peers.wires import Unreachable, within
+from sgnus.adapters.peers.wires import Unreachable, hang_up, within
 from sgnus.messages.errors import PeerFault, WorldFault
 from sgnus.messages.fields import Message
 from sgnus.messages.ids import PeerId
@@ -138,7 +138,7 @@ class GrpcCalls:
                 await self._write_all(call, header, pieces)
                 return decode(WriteOutputsReply, await within(PEER_CALL_MS_MAX, call))
             finally:
-                call.cancel()
+                hang_up(call)
 
     @staticmethod
     async def _write_all(call: Any, header: OutputsHeader, pieces: AsyncIterator[Piece]) -> None:
@@ -172,7 +172,7 @@ class GrpcCalls:
                 while await within(PEER_CALL_MS_MAX, call.read()) is not EOF:
                     raise PeerFault("steps after the end of a reconciliation")
             finally:
-                call.cancel()
+                hang_up(call)
 
     async def _unary(self, peer: PeerId, method: str, request: Message) -> bytes:
         return await self._channels.ask(peer, path(method), request)
@@ -187,4 +187,4 @@ class GrpcCalls:
                         raise PeerFault(f"a piece of {len(piece)} bytes")
                     yield piece
             finally:
-                call.cancel()
+                hang_up(call)

@@ -71,6 +71,14 @@ async def within(ms: int, awaited: Awaitable[T]) -> T:
         raise WorldFault("the call was cancelled") from None
 
 
+def hang_up(call: Any) -> None:
+    """End a call for good. grpc.aio takes a call for done once a write of it has failed, and cancels none that is done: the call,
+    its connection and its channel would stay for as long as what the peer said last is not read, which is for ever.
+    """
+    if not call.cancel():
+        call._cython_call.cancel("hung up")
+
+
 class ClientWire:
     """The dialler's end. `close` runs once the stream is over, for the channel that was opened for it."""
 
@@ -106,11 +114,11 @@ class ClientWire:
 
     def abort(self) -> None:
         """See `Wire`."""
-        self._call.cancel()
+        hang_up(self._call)
 
     async def close(self) -> None:
         """Give the channel back."""
-        self._call.cancel()
+        hang_up(self._call)
         await self._close()
 
 
