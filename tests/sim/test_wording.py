@@ -13,7 +13,7 @@ from sgnus.messages.v1.types import LeaseReturned, PeerMessage, ReturnReason, Si
 from sgnus.sim.run import KINDS, judge
 from sgnus.sim.wording import MESSAGES, sentence_of
 
-CODE = re.compile(r"[a-z][A-Z]|[a-z]_[a-z]|[(=]None|<-|->")
+CODE = re.compile(r"[a-z][A-Z]|[a-z]_[a-z]|[(=]None")
 """Names of types and fields, and whatever else only a program would say."""
 
 

@@ -125,7 +125,7 @@ def _room(peer: Peer) -> Room:
 def _is_told(line: str) -> bool:
     """Words, and of the messages those that reject."""
     if " -> " in line:
-        return "JoinAnswer" in line and "ACCEPTED" not in line
+        return "the answer to who asked for a seat" in line and "accepted" not in line
     return " <- " not in line
 
 

@@ -115,7 +115,7 @@ class Steps:
         self.laws.after(peer, process.core, given)
         self.story.note(self._agenda.now_ms, peer.name, type(given).__name__, len(effects))
         if self._trace:
-            self.story.tell(self._agenda.now_ms, peer.name, sentence_of(given))
+            self.story.tell(self._agenda.now_ms, peer.name, f"<- {sentence_of(given)}")
         for effect in effects:
             if process.death is not None:
                 process.death.after -= 1
@@ -165,7 +165,7 @@ class Steps:
 
     def _perform(self, peer: Peer, process: Process, effect: fx.Effect) -> None:
         if self._trace and not isinstance(effect, fx.Told):
-            self.story.tell(self._agenda.now_ms, peer.name, sentence_of(effect))
+            self.story.tell(self._agenda.now_ms, peer.name, f"-> {sentence_of(effect)}")
         match effect:
             case fx.Send():
                 for other in effect.peers:
