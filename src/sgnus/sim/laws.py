@@ -52,6 +52,8 @@ LAWS: Final = {
     "news": "A host never leases what its publisher holds for long, if the two were in touch all the time.",
     "thrift": "Without faults and hostile peers no sub-block is leased twice within an instance.",
     "convergence": "All copies of the job database become the same set, with the same fold.",
+    "copy": "No honest peer's copy of the job database holds what is not signed, lives too long, is said by whom has no say, or "
+    "is one room too many.",
     "seat": "Nobody sits for long in a room that its host has left.",
     "keeping": "No hostile host keeps anybody for long.",
     "end": "Once all is calm, the job ends within a bounded time.",
