@@ -28,6 +28,7 @@ from sgnus.sim.holding_vices import (
     PulsingHost,
     RemovingHost,
     ViewForger,
+    found_first,
 )
 from sgnus.sim.member_vices import (
     WORDS,
@@ -68,7 +69,11 @@ class StarvingHost(Vice):
 
 
 class TwoListedHost(Vice):
-    """As a host it signs two lists with one sequence, and shows each to some."""
+    """It founds before anybody else, signs two lists with one sequence, and shows each to some, or both to all."""
+
+    def adds(self, view: View, given: ins.Input) -> Iterable[Deed]:
+        found_first(view)
+        return ()
 
     def does(self, view: View, effect: fx.Effect) -> Iterable[Deed]:
         room = view.hosted
@@ -78,8 +83,11 @@ class TwoListedHost(Vice):
         members = room.roster.list.members
         kept = tuple(one for one in members if one.peer == view.me or view.dice.randrange(2))
         other = view.core.pen.sign(SignedKind.LIST, replace(room.roster.list, members=kept))
+        another = OnPeerListChanged(list=other)
+        if view.rolls(500):
+            return [fx.Send(effect.peers, message), fx.Send(effect.peers, another)]
         some, rest = effect.peers[0::2], effect.peers[1::2]
-        return [fx.Send(some, message), fx.Send(rest, OnPeerListChanged(list=other))]
+        return [fx.Send(some, message), fx.Send(rest, another)]
 
 
 class SybilHost(Vice):

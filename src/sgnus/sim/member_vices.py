@@ -15,7 +15,7 @@ from sgnus.core.pen import Pen
 from sgnus.core.room import Room
 from sgnus.messages.errors import PeerFault
 from sgnus.messages.fields import Message
-from sgnus.messages.ids import InstanceId, PeerId
+from sgnus.messages.ids import BlockId, InstanceId, PeerId
 from sgnus.messages.topics import lobby_topic, room_topic
 from sgnus.messages.v1.types import (
     EntryKind,
@@ -175,12 +175,13 @@ class Usurper(Vice):
 
 
 class Replayer(Vice):
-    """It says again what anybody ever said, to whomever it is connected with."""
+    """It says again what anybody ever said, to whomever it is connected with, or by gossip."""
 
     def adds(self, view: View, given: ins.Input) -> Iterable[Deed]:
         if not view.hearers or not view.rolls(200):
             return ()
-        return [fx.Send(view.hearers, _carrying(view, word)) for word in view.some_overheard(4)]
+        asked = [_gossiped(view, word) for word in view.some_overheard(4, (SignedKind.JOIN,))]
+        return asked + [fx.Send(view.hearers, _carrying(view, word)) for word in view.some_overheard(4)]
 
 
 class Flooder(Vice):
@@ -272,6 +273,12 @@ def _lists_of(view: View, room: Room) -> list[rosters.Roster]:
             with suppress(PeerFault):
                 found.append(rosters.read(view.core.pen, word))
     return [one for one in found if one.instance == room.seat.instance]
+
+
+def _gossiped(view: View, word: SignedEnvelope) -> Deed:
+    """A request for a seat, where such are asked for."""
+    asked = view.core.pen.open(word, SignedKind.JOIN, JoinRequest)
+    return fx.Gossip(room_topic(BlockId(asked.job), asked.microjob), GossipMessage(body=word))
 
 
 def _carrying(view: View, word: SignedEnvelope) -> Message:

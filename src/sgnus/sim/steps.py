@@ -213,10 +213,11 @@ class Steps:
         if not isinstance(body, SignedEnvelope):
             return
         said: ins.Input
+        author = PeerId(body.author)
         if body.kind is SignedKind.ANNOUNCEMENT:
-            said = ins.RoomHeard(peer.name, peer.pen.open(body, body.kind, RoomAnnouncement))
+            said = ins.RoomHeard(author, peer.pen.open(body, body.kind, RoomAnnouncement))
         else:
-            said = ins.SeatAsked(peer.name, peer.pen.open(body, body.kind, JoinRequest), body)
+            said = ins.SeatAsked(author, peer.pen.open(body, body.kind, JoinRequest), body)
         for other in self._peers.values():
             if other is peer or other.process is None or effect.topic not in other.process.topics:
                 continue
