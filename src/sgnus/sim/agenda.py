@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
+
+BEGUN_MS: Final = 3_600_000
+"""What the clocks by which entries expire show when a run begins."""
 
 
 class Agenda:
@@ -14,6 +17,11 @@ class Agenda:
         self.now_ms = 0
         self._heap: list[tuple[int, int, Callable[..., None], tuple[Any, ...]]] = []
         self._planned = 0
+
+    @property
+    def unix_ms(self) -> int:
+        """What entries expire by."""
+        return BEGUN_MS + self.now_ms
 
     def after(self, delay_ms: int, call: Callable[..., None], *arguments: Any) -> None:
         """Call this in `delay_ms`, never in the past."""

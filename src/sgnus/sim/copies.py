@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from sgnus.core.inputs import Input, JobChanged, JobFacts, RoomHeard
 from sgnus.core.shelf import RoomClaim, Shelf, claim_of
-from sgnus.messages.errors import OurFault, PeerFault
+from sgnus.messages.errors import PeerFault
 from sgnus.messages.fields import Message
 from sgnus.messages.ids import BlockId, PeerId
 from sgnus.messages.v1.types import (
@@ -24,17 +24,20 @@ from sgnus.messages.v1.types import (
 )
 from sgnus.sim.agenda import Agenda
 from sgnus.sim.disk import Key
+from sgnus.sim.doorway import Doorway
 from sgnus.sim.exchange import exchanged
 from sgnus.sim.peer import Peer
 from sgnus.sim.reading import NETWORK, Reading
 from sgnus.sim.setting import Setting
+from sgnus.sim.vice import Poison, Written
 from sgnus.sim.weather import Weather
 from sgnus.wire.codec import encode
-from sgnus.wire.entry import OpenedEntry, check_signature, open_entry, seal_entry
+from sgnus.wire.entry import SIGNATURE_BYTES, OpenedEntry, open_entry, seal_entry
 
-JOB_LIFE_MS = 24 * 3_600_000
+JOB_ENDS_MS = 24 * 3_600_000
 ROOM_LIFE_MS = 120_000
 FRESH_MS = 3_000
+POISONS_MAX = 64
 
 
 class Copies:
@@ -55,7 +58,7 @@ class Copies:
         self._peers = peers
         self._give = give
         self.reading = Reading(setting, peers)
-        self._opened: dict[bytes, OpenedEntry] = {}
+        self._doorway = Doorway()
         self._torn = random.Random(f"{setting.seed}/torn")
         self._seq = 0
 
@@ -69,34 +72,27 @@ class Copies:
             None,
             _job_body(self._setting, beacon, address),
             seq=0,
-            expires=JOB_LIFE_MS,
+            expires=JOB_ENDS_MS,
         )
         self.job = open_entry(raw, NETWORK).cid
         self._spread(publisher, raw)
 
     def publish(self, author: Peer, kind: EntryKind, body: Message) -> None:
         """Sign an entry, keep it, tell the others."""
-        self._seq += 1
-        expires = JOB_LIFE_MS
-        if kind is EntryKind.ROOM:
-            expires = self._agenda.now_ms + ROOM_LIFE_MS
-        raw = seal_entry(author.identity, NETWORK, kind, self.job, body, seq=self._seq, expires=expires)
-        self._spread(author, raw)
+        self._spread(author, self._sealed(author, Written(kind, body)))
 
-    def inject(self, author: Peer, raw: bytes) -> None:
-        """Bytes of a hostile peer: whoever they reach looks at them."""
-        if self._opened.get(raw) is None:
-            try:
-                opened = open_entry(raw, NETWORK)
-            except PeerFault:
-                return
-            if not check_signature(opened):
-                return
+    def inject(self, author: Peer, deed: Poison | Written) -> None:
+        """What a hostile peer writes: whoever it reaches looks at it, now or when copies are compared."""
+        raw = deed.raw if isinstance(deed, Poison) else self._sealed(author, deed)
+        poison = author.disk.poison
+        poison[raw] = None
+        if len(poison) > POISONS_MAX:
+            del poison[next(iter(poison))]
         self._spread(author, raw)
 
     def exchange(self, one: Peer, other: Peer) -> None:
         """Two databases become the same, by one reconciliation."""
-        sides = [{self._open(raw).id: raw for raw in peer.disk.entries} for peer in (one, other)]
+        sides = [self._doorway.ids_of(peer.disk) for peer in (one, other)]
         for peer, received in zip((one, other), exchanged(*sides), strict=True):
             for raw in received:
                 self.take(peer, raw)
@@ -110,18 +106,21 @@ class Copies:
         self._agenda.after(pause_ms, self.exchange_for_ever, dice)
 
     def take(self, peer: Peer, raw: bytes) -> None:
-        """An entry comes to a peer that runs: kept, folded, told to the core if the fold says something new."""
+        """Bytes come to a peer that runs. What may be in its copy is kept, folded, told to the core if the fold says something
+        new; all else leaves it as it was.
+        """
         if raw in peer.disk.entries or peer.process is None:
             return
-        opened = self._open(raw)
+        opened = self._doorway.admitted(raw, self._agenda.unix_ms)
+        if opened is None or opened.job != self.job:  # Of other jobs there is nobody's.
+            return
         if opened.entry.kind is EntryKind.JOB:
             peer.disk.shelf = Shelf(opened)
             peer.disk.keep(raw, is_own=self._is_by(opened, peer))
-            orphans, peer.disk.orphans = peer.disk.orphans, []
-            for orphan in orphans:
-                self._agenda.after(0, self.take, peer, orphan)
+            for orphan in peer.disk.orphans.claim(self.job):
+                self._agenda.after(0, self.take, peer, orphan.raw)
         elif peer.disk.shelf is None:
-            peer.disk.orphans.append(raw)
+            peer.disk.orphans.add(opened)
             return
         else:
             try:
@@ -143,7 +142,7 @@ class Copies:
         keys, entries = peer.disk.lose_power(self._torn)
         if not entries:
             return keys
-        opened = [self._open(raw) for raw in peer.disk.entries]
+        opened = [open_entry(raw, NETWORK) for raw in peer.disk.entries]
         peer.disk.shelf = next((Shelf(one) for one in opened if one.entry.kind is EntryKind.JOB), None)
         for one in opened:
             if peer.disk.shelf is not None and one.entry.kind is not EntryKind.JOB:
@@ -167,9 +166,9 @@ class Copies:
                 self._tell_claim(peer, facts, claim)
 
     def _tell_claim(self, peer: Peer, facts: JobFacts, claim: RoomClaim) -> None:
-        host = self.reading.name_of(claim.host)
-        if claim.expires_ms > self._agenda.now_ms and host != peer.name:
-            self._give(peer, RoomHeard(host, self.reading.announcement(facts, claim)))
+        host, said = self.reading.name_of(claim.host), self.reading.announcement(facts, claim)
+        if said is not None and claim.expires_ms > self._agenda.unix_ms and host != peer.name:
+            self._give(peer, RoomHeard(host, said))
 
     @staticmethod
     def _is_by(opened: OpenedEntry, peer: Peer) -> bool:
@@ -178,12 +177,23 @@ class Copies:
     def _is_fresh(self) -> bool:
         return self._agenda.now_ms < FRESH_MS
 
-    def _open(self, raw: bytes) -> OpenedEntry:
-        if raw not in self._opened:
-            opened = self._opened[raw] = open_entry(raw, NETWORK)
-            if not check_signature(opened):
-                raise OurFault("an honest peer's entry carries a wrong signature")
-        return self._opened[raw]
+    def _sealed(self, author: Peer, written: Written) -> bytes:
+        self._seq += 1
+        life_ms = written.lives_ms
+        if life_ms is None and written.kind is EntryKind.ROOM:
+            life_ms = ROOM_LIFE_MS
+        expires = JOB_ENDS_MS if life_ms is None else self._agenda.unix_ms + life_ms
+        raw = seal_entry(
+            written.by or author.identity,
+            NETWORK,
+            written.kind,
+            self.job,
+            written.body,
+            seq=self._seq,
+            expires=expires,
+        )
+        signature = open_entry(raw, NETWORK).entry.sig
+        return raw if written.is_signed else raw.replace(signature, bytes(SIGNATURE_BYTES))
 
     def _spread(self, author: Peer, raw: bytes) -> None:
         self.take(author, raw)

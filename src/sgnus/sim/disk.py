@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass, field
 
+from sgnus.core.database import Orphans
 from sgnus.core.shelf import Shelf
 
 Key = tuple[str, str]
@@ -20,8 +21,10 @@ class Disk:
 
     facts: dict[Key, bytes] = field(default_factory=dict)
     entries: dict[bytes, None] = field(default_factory=dict)
-    orphans: list[bytes] = field(default_factory=list)
+    orphans: Orphans = field(default_factory=Orphans)
     shelf: Shelf | None = None
+    poison: dict[bytes, None] = field(default_factory=dict)
+    """What a hostile peer wrote last; it offers it to whoever compares copies with it."""
     _before: list[tuple[Key, bytes | None]] = field(default_factory=list)
     """Of each write that is not durable yet, what stood there."""
     _fresh: list[bytes] = field(default_factory=list)

@@ -6,8 +6,10 @@ from dataclasses import dataclass, field
 
 from sgnus.core import effects as fx
 from sgnus.messages.ids import PeerId
-from sgnus.messages.v1.types import MemberList, SignedEnvelope, Vote
+from sgnus.messages.limits import ROOM_MEMBERS_MAX
+from sgnus.messages.v1.types import JoinRequest, MemberList, SignedEnvelope, Vote
 from sgnus.sim.pens import digest_of
+from sgnus.wire.codec import decode
 
 Term = tuple[str, int, str]
 """Instance, epoch and host."""
@@ -38,6 +40,24 @@ class Elections:
                 self.newest[term] = seats
         elif isinstance(message, Vote):
             self._count(message, envelope.author, is_honest=is_honest)
+
+    def wrong_seats(self, following: MemberList) -> str:
+        """What is wrong with whom an honest host's list seats, in words: too many, or one that asked for another room, or for
+        another epoch of its own.
+        """
+        peers = [member.peer for member in following.members]
+        if len(peers) > ROOM_MEMBERS_MAX or len(dict.fromkeys(peers)) != len(peers):
+            return f"signed a list of {peers}"
+        term, seats = self.lists.get(following.previous, (None, ()))
+        if term is None or term[1] != following.epoch:
+            return ""
+        for member in following.members:
+            if member.join is None or member.peer in (*seats, term[2]):
+                continue
+            asked = decode(JoinRequest, member.join.payload)
+            if (asked.instance, asked.epoch) != (following.instance, following.epoch):
+                return f"seats {member.peer}, who asked for epoch {asked.epoch} of {asked.instance[:8]}"
+        return ""
 
     def _count(self, vote: Vote, voter: str, *, is_honest: bool) -> None:
         term, seats = self.lists.get(vote.list, (None, ()))

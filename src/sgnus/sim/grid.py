@@ -20,6 +20,7 @@ from sgnus.messages.ids import BlockId, PeerId
 from sgnus.messages.v1.types import Opening, SignedEnvelope
 from sgnus.sim.agenda import Agenda
 from sgnus.sim.clock import Clock
+from sgnus.sim.doorway import Inspector
 from sgnus.sim.host_vices import corrupt
 from sgnus.sim.peer import Peer, Process
 from sgnus.sim.pens import CheapPen, Opened, address_of
@@ -57,6 +58,7 @@ class Grid:
         self.weather = Weather(random.Random(setting.seed ^ 0xC0FFEE))
         self.peers: dict[PeerId, Peer] = {}
         self.steps = steps(setting, self.weather, self.agenda, self.peers)
+        self.inspector = Inspector()
         self.blows = 0
         opened: Opened = {}
         for number in range(setting.peers):
@@ -148,6 +150,7 @@ class Grid:
         is_calm = self.agenda.now_ms >= self.setting.faults_ms and self.weather.is_whole
         is_calm = is_calm and all(peer.is_up for peer in self.honest)
         self.steps.laws.look(self.honest, self.weather, self.agenda.now_ms, is_calm=is_calm)
+        self.inspector.look(self.honest, self.agenda.unix_ms)
         self.agenda.after(LOOK_MS, self._look)
 
     # ---- beginnings

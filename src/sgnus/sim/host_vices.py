@@ -1,4 +1,4 @@
-"""Vices of hosts, and of those that poison the job database."""
+"""Vices of hosts, and the names of all vices."""
 
 from __future__ import annotations
 
@@ -13,13 +13,10 @@ from sgnus.core import inputs as ins
 from sgnus.core.seating import change_list
 from sgnus.messages.ids import PeerId
 from sgnus.messages.v1.types import (
-    CancelBody,
-    EntryKind,
     OnPeerListChanged,
     OnSubBlockProcessingStarted,
     SignedEnvelope,
     SignedKind,
-    TakenBody,
 )
 from sgnus.sim.holding_vices import (
     ClosingHost,
@@ -31,6 +28,7 @@ from sgnus.sim.holding_vices import (
     PulsingHost,
     RemovingHost,
     ViewForger,
+    found_first,
 )
 from sgnus.sim.member_vices import (
     WORDS,
@@ -48,7 +46,8 @@ from sgnus.sim.member_vices import (
 )
 from sgnus.sim.peer import Peer
 from sgnus.sim.pens import CheapPen
-from sgnus.sim.vice import Deed, Poison, Vice, View, Villain
+from sgnus.sim.poisons import Poisoner
+from sgnus.sim.vice import Deed, Vice, View, Villain
 
 SYBILS: Final = 10
 
@@ -70,7 +69,11 @@ class StarvingHost(Vice):
 
 
 class TwoListedHost(Vice):
-    """As a host it signs two lists with one sequence, and shows each to some."""
+    """It founds before anybody else, signs two lists with one sequence, and shows each to some, or both to all."""
+
+    def adds(self, view: View, given: ins.Input) -> Iterable[Deed]:
+        found_first(view)
+        return ()
 
     def does(self, view: View, effect: fx.Effect) -> Iterable[Deed]:
         room = view.hosted
@@ -80,8 +83,11 @@ class TwoListedHost(Vice):
         members = room.roster.list.members
         kept = tuple(one for one in members if one.peer == view.me or view.dice.randrange(2))
         other = view.core.pen.sign(SignedKind.LIST, replace(room.roster.list, members=kept))
+        another = OnPeerListChanged(list=other)
+        if view.rolls(500):
+            return [fx.Send(effect.peers, message), fx.Send(effect.peers, another)]
         some, rest = effect.peers[0::2], effect.peers[1::2]
-        return [fx.Send(some, message), fx.Send(rest, OnPeerListChanged(list=other))]
+        return [fx.Send(some, message), fx.Send(rest, another)]
 
 
 class SybilHost(Vice):
@@ -101,25 +107,6 @@ class SybilHost(Vice):
             room.pulse.note_heard(name, view.now_ms)
         deeds, room.out = list(room.out), []
         return deeds
-
-
-class Poisoner(Vice):
-    """It writes to the job database what it may not: ends of others' jobs, rooms by the dozen, and bytes that are no entry."""
-
-    def adds(self, view: View, given: ins.Input) -> Iterable[Deed]:
-        if not view.job or not view.rolls(20):
-            return ()
-        roll = view.dice.randrange(4)
-        if roll == 0:
-            return [Poison(view.dice.randbytes(view.dice.choice((0, 1, 40, 3_000))))]
-        if roll == 1:
-            return [fx.PublishEntry(EntryKind.CANCEL, view.job, CancelBody(reason="it is mine"))]
-        if roll == 2:
-            taken = TakenBody(
-                microjob=view.dice.randrange(5), root=bytes(32), receipt=view.dice.randbytes(32)
-            )
-            return [fx.PublishEntry(EntryKind.TAKEN, view.job, taken)]
-        return [Poison(b"\xa8" + view.dice.randbytes(100))]
 
 
 def corrupt(

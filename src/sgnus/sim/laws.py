@@ -11,7 +11,6 @@ from sgnus.core import inputs as ins
 from sgnus.core.node import NodeCore
 from sgnus.core.room import Phase
 from sgnus.messages.ids import BlockId, InstanceId, PeerId
-from sgnus.messages.limits import ROOM_MEMBERS_MAX
 from sgnus.messages.v1.types import (
     Held,
     HeldNotice,
@@ -31,7 +30,7 @@ from sgnus.sim.words import Words
 from sgnus.wire.codec import decode
 
 LAWS: Final = {
-    "seats": "No signed list ever holds more than 11 members, or one of them twice.",
+    "seats": "No signed list ever holds more than 11 members, one of them twice, or one that asked for another seat than that.",
     "state": "The core's own invariants hold after every step.",
     "faults": "The core never raises: what a peer does wrong becomes Blame.",
     "honesty": "Nobody blames an honest peer.",
@@ -44,6 +43,7 @@ LAWS: Final = {
     "word": "Nobody honest gives two words where one may be: a vote in an epoch, a seal in an attempt, and none after the one "
     "reveal of a round; the one output of its beacon.",
     "host": "Within an epoch an honest member goes over to another host only if that one was elected, and goes before by rank.",
+    "list": "Nobody takes a list for a newer one of its host that is older, or a second one with one sequence.",
     "election": "Whoever becomes the host of a room, in the eyes of an honest peer that knows the room, was elected.",
     "court": "The publisher follows no round over other results than it holds.",
     "recall": "Who has the publisher's notice of a new result keeps no word in its room's records that was taken back.",
@@ -52,6 +52,8 @@ LAWS: Final = {
     "news": "A host never leases what its publisher holds for long, if the two were in touch all the time.",
     "thrift": "Without faults and hostile peers no sub-block is leased twice within an instance.",
     "convergence": "All copies of the job database become the same set, with the same fold.",
+    "copy": "No honest peer's copy of the job database holds what is not signed, lives too long, is said by whom has no say, or "
+    "is one room too many.",
     "seat": "Nobody sits for long in a room that its host has left.",
     "keeping": "No hostile host keeps anybody for long.",
     "end": "Once all is calm, the job ends within a bounded time.",
@@ -99,9 +101,9 @@ class Laws:
         """Somebody signed something."""
         self.words.elections.signed(envelope, message, is_honest=not self.honesty.is_hostile(peer))
         if isinstance(message, MemberList) and not self.honesty.is_hostile(peer):
-            peers = [member.peer for member in message.members]
-            if len(peers) > ROOM_MEMBERS_MAX or len(set(peers)) != len(peers):
-                raise Broken("seats", f"{envelope.author} signed a list of {peers}")
+            found = self.words.elections.wrong_seats(message)
+            if found:
+                raise Broken("seats", f"{envelope.author} {found}")
 
     # ---- every step
     def before(self, peer: Peer, given: ins.Input) -> None:
@@ -130,6 +132,9 @@ class Laws:
         """An honest peer's core took a step. A word of a later turn says that the one before was false. Whose result it is may
         have it a moment earlier, as an answer to its delivery: the notice follows, and is for all rooms.
         """
+        found = self.words.other_list(peer.name, core.room, given)
+        if found:
+            raise Broken("list", found)
         if not isinstance(given, ins.PeerSaid) or not isinstance(given.message, HeldNotice):
             return
         for envelope in given.message.held:

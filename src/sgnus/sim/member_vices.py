@@ -15,7 +15,7 @@ from sgnus.core.pen import Pen
 from sgnus.core.room import Room
 from sgnus.messages.errors import PeerFault
 from sgnus.messages.fields import Message
-from sgnus.messages.ids import InstanceId, PeerId
+from sgnus.messages.ids import BlockId, InstanceId, PeerId
 from sgnus.messages.topics import lobby_topic, room_topic
 from sgnus.messages.v1.types import (
     EntryKind,
@@ -111,8 +111,8 @@ class Forger(Vice):
 
 
 class Usurper(Vice):
-    """It claims to host, by votes that it made up, by its own, by those on a list that a second key of its own made up, or on one
-    from when the room was small; and it asks for votes when nothing is wrong.
+    """It claims to host, by votes that it made up, by its own alone, by none, by its own twice, by those on a list that a second
+    key of its own made up, or on one from when the room was small; and it asks for votes when nothing is wrong.
     """
 
     def adds(self, view: View, given: ins.Input) -> Iterable[Deed]:
@@ -121,6 +121,8 @@ class Usurper(Vice):
             return ()
         if view.rolls(200):
             return [fx.Send(view.hearers, self._by_a_list_of_its_own(view, room))]
+        if view.rolls(400):
+            return [fx.Send(view.hearers, self._by_too_few_votes(view, room))]
         old = self._by_an_old_list(view, room) if view.rolls(300) else None
         if old is not None:
             return [fx.Send(view.hearers, old)]
@@ -135,18 +137,18 @@ class Usurper(Vice):
             return [fx.Send(view.hearers, OnPeerListChanged(list=claimed))]
         votes = view.some_overheard(6, (SignedKind.VOTE,))
         votes += [view.forged(claimed, peer) for peer in room.roster.peers]
-        claim = OnHostChanged(
-            job=room.seat.job,
-            microjob=room.seat.microjob,
-            instance=room.seat.instance,
-            epoch=epoch,
-            host=view.me,
-            base=room.roster.envelope,
-            votes=tuple(votes[:11]),
-            list=claimed,
-        )
+        claim = _claim(view, room.roster, epoch, tuple(votes[:11]), claimed)
         wish = VoteRequest(instance=room.seat.instance, epoch=epoch, base=room.roster.envelope)
         return [fx.Send(view.hearers, claim), fx.Send(view.hearers, wish)]
+
+    @staticmethod
+    def _by_too_few_votes(view: View, room: Room) -> OnHostChanged:
+        """All by the rules, but for how many voted."""
+        own, base = view.core.pen, room.roster
+        epoch = base.epoch + 1
+        votes = (ballot.cast(own, base, epoch, view.me),) * view.dice.choice((0, 1, 1, 2))
+        following = rosters.successor(own, base, base.list.members, (), epoch)
+        return _claim(view, base, epoch, votes, following.envelope)
 
     @staticmethod
     def _by_an_old_list(view: View, room: Room) -> OnHostChanged | None:
@@ -158,44 +160,28 @@ class Usurper(Vice):
             return None
         epoch = base.epoch + 1
         seats = tuple(one for one in base.list.members if one.peer == view.me)
-        return OnHostChanged(
-            job=room.seat.job,
-            microjob=room.seat.microjob,
-            instance=base.instance,
-            epoch=epoch,
-            host=view.me,
-            base=base.envelope,
-            votes=(ballot.cast(own, base, epoch, view.me),),
-            list=rosters.successor(own, base, seats, (), epoch).envelope,
-        )
+        votes = (ballot.cast(own, base, epoch, view.me),)
+        return _claim(view, base, epoch, votes, rosters.successor(own, base, seats, (), epoch).envelope)
 
     @staticmethod
     def _by_a_list_of_its_own(view: View, room: Room) -> OnHostChanged:
         """Nobody elected the host of that list, and of the two on it one votes for the other: all by the rules but that."""
         own, other = view.core.pen, CheapPen(PeerId(f"{view.me}k"))
         seats = (seat_of(own, view, room), seat_of(other, view, room))
-        epoch = room.roster.epoch + 1
-        base = rosters.successor(other, room.roster, seats, (), epoch)
-        vote = ballot.cast(own, base, epoch + 1, view.me)
-        return OnHostChanged(
-            job=room.seat.job,
-            microjob=room.seat.microjob,
-            instance=room.seat.instance,
-            epoch=epoch + 1,
-            host=view.me,
-            base=base.envelope,
-            votes=(vote,),
-            list=rosters.successor(own, base, seats[:1], (), epoch + 1).envelope,
-        )
+        epoch = room.roster.epoch + 2
+        base = rosters.successor(other, room.roster, seats, (), epoch - 1)
+        votes = (ballot.cast(own, base, epoch, view.me),)
+        return _claim(view, base, epoch, votes, rosters.successor(own, base, seats[:1], (), epoch).envelope)
 
 
 class Replayer(Vice):
-    """It says again what anybody ever said, to whomever it is connected with."""
+    """It says again what anybody ever said, to whomever it is connected with, or by gossip."""
 
     def adds(self, view: View, given: ins.Input) -> Iterable[Deed]:
         if not view.hearers or not view.rolls(200):
             return ()
-        return [fx.Send(view.hearers, _carrying(view, word)) for word in view.some_overheard(4)]
+        asked = [_gossiped(view, word) for word in view.some_overheard(4, (SignedKind.JOIN,))]
+        return asked + [fx.Send(view.hearers, _carrying(view, word)) for word in view.some_overheard(4)]
 
 
 class Flooder(Vice):
@@ -263,6 +249,22 @@ class Prattler(Vice):
         return [fx.Send(view.hearers, said)] if view.hearers else ()
 
 
+def _claim(
+    view: View, base: rosters.Roster, epoch: int, votes: tuple[SignedEnvelope, ...], first: SignedEnvelope
+) -> OnHostChanged:
+    """That it hosts, from this epoch on."""
+    return OnHostChanged(
+        job=base.list.job,
+        microjob=base.list.microjob,
+        instance=base.instance,
+        epoch=epoch,
+        host=view.me,
+        base=base.envelope,
+        votes=votes,
+        list=first,
+    )
+
+
 def _lists_of(view: View, room: Room) -> list[rosters.Roster]:
     """All lists that the host of this room ever signed in it."""
     found: list[rosters.Roster] = []
@@ -271,6 +273,12 @@ def _lists_of(view: View, room: Room) -> list[rosters.Roster]:
             with suppress(PeerFault):
                 found.append(rosters.read(view.core.pen, word))
     return [one for one in found if one.instance == room.seat.instance]
+
+
+def _gossiped(view: View, word: SignedEnvelope) -> Deed:
+    """A request for a seat, where such are asked for."""
+    asked = view.core.pen.open(word, SignedKind.JOIN, JoinRequest)
+    return fx.Gossip(room_topic(BlockId(asked.job), asked.microjob), GossipMessage(body=word))
 
 
 def _carrying(view: View, word: SignedEnvelope) -> Message:

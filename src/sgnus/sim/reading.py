@@ -9,6 +9,7 @@ from typing import Final
 from sgnus.core.inputs import JobFacts
 from sgnus.core.shelf import RoomClaim, Shelf
 from sgnus.core.terms import Terms
+from sgnus.messages.errors import PeerFault
 from sgnus.messages.ids import BlockId, NetworkId, PeerId
 from sgnus.messages.v1.types import RoomAnnouncement, SignedEnvelope
 from sgnus.sim.peer import Peer
@@ -56,8 +57,16 @@ class Reading:
             self._said[job.cid] = decode(SignedEnvelope, job.body.address or b""), terms
         return self._said[job.cid]
 
-    def announcement(self, facts: JobFacts, claim: RoomClaim) -> RoomAnnouncement:
-        """A ROOM entry lets newcomers ask before the lobby answers; it says nothing of what became of the room."""
+    def announcement(self, facts: JobFacts, claim: RoomClaim) -> RoomAnnouncement | None:
+        """A ROOM entry lets newcomers ask before the lobby answers; it says nothing of what became of the room. None if it says
+        nothing at all.
+        """
+        try:
+            address = decode(SignedEnvelope, claim.address)
+        except PeerFault:
+            return None
+        if address.author != self.name_of(claim.host) or claim.microjob >= facts.microjobs:
+            return None
         return RoomAnnouncement(
             job=facts.job,
             microjob=claim.microjob,
@@ -68,17 +77,17 @@ class Reading:
             sub_blocks=facts.sub_blocks_of(claim.microjob),
             unleased=1,
             delivered=0,
-            address=decode(SignedEnvelope, claim.address),
+            address=address,
             waiting=False,
             sequence=0,
             closing=False,
         )
 
     def name_of(self, author: PeerId) -> PeerId:
-        """Entries carry real peer ids; everything else has names that people can read."""
+        """Entries carry real peer ids; everything else has names that people can read, but for keys that were made up."""
         if author not in self._names:
             self._names = {peer.identity.peer_id: peer.name for peer in self._peers.values()}
-        return self._names[author]
+        return self._names.get(author, author)
 
     def author_of(self, name: PeerId) -> PeerId:
         """The real peer id behind a name; a name that is nobody's stands for itself."""

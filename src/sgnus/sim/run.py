@@ -63,6 +63,9 @@ def judge(setting: Setting) -> Verdict:
             raise Broken("end", _state_of(grid))
         ended_ms = grid.agenda.now_ms
         grid.run(max(ended_ms, setting.faults_ms) + LAST_WORDS_MS)
+        for peer in grid.peers.values():
+            if peer.villain is not None:  # What it wrote last must come to all before copies can be the same.
+                grid.freeze(peer)
         for peer in grid.core * 2:  # Reconciliation repairs in time; this is that time.
             grid.steps.copies.exchange(grid.publisher, peer)
         grid.run(grid.agenda.now_ms + LAST_WORDS_MS)

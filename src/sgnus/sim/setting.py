@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
-from sgnus.messages.limits import PROVED_MEMBERS_MIN
+from sgnus.messages.limits import PROVED_MEMBERS_MIN, STRIKES_MAX
 from sgnus.messages.v1.types import Verify
 
 FAULTS = (
@@ -34,6 +35,10 @@ they do where somebody lies: it is found after a round, and another round follow
 """
 HOSTILE_CALM_MS = 120_000
 """Where both are so, or peers are hostile in other ways and go on when all is calm."""
+LAZY: Final = ("squatter", "withholder")
+"""Vices that hold up what they were leased, and nothing else: two deadlines each, by the second of which they struck out."""
+LAZY_CALM_MS = 5_000
+"""And what a few good members need besides, where nothing else fails; they do two sub-blocks at a time at least."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +75,9 @@ class Setting:
     @property
     def end_ms(self) -> int:
         """By when the job must have ended: `CALM_MS` after the calm, if all that worked on it are back and honest."""
+        if self.vices and not self.faults and self.verify is Verify.NONE and set(self.vices) <= set(LAZY):
+            strikes_ms = STRIKES_MAX * self.deadline_ms * len(self.vices)
+            return LAZY_CALM_MS + strikes_ms + self.sub_blocks * self.compute_ms[1] // 2
         is_late = self.verify is not Verify.NONE and "gone" in self.faults
         if self.vices or (is_late and self.liars):
             return self.faults_ms + HOSTILE_CALM_MS

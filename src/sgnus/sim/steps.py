@@ -26,7 +26,7 @@ from sgnus.sim.peer import Peer, Process
 from sgnus.sim.plane import Plane
 from sgnus.sim.setting import Setting
 from sgnus.sim.streams import Streams
-from sgnus.sim.vice import Poison
+from sgnus.sim.vice import Poison, Written
 from sgnus.sim.weather import Weather
 from sgnus.sim.wording import sentence_of
 from sgnus.sim.words import Words
@@ -142,8 +142,8 @@ class Steps:
             effects = process.core.abandon_room()
         self.story.note(self._agenda.now_ms, peer.name, type(heard).__name__, len(effects))
         for deed in villain.deeds(effects, heard):
-            if isinstance(deed, Poison):
-                self.copies.inject(peer, deed.raw)
+            if isinstance(deed, Poison | Written):
+                self.copies.inject(peer, deed)
             elif peer.process is process:
                 self._perform(peer, process, deed)
         self._set_timer(peer, process, now_ms)
@@ -215,10 +215,11 @@ class Steps:
         if not isinstance(body, SignedEnvelope):
             return
         said: ins.Input
+        author = PeerId(body.author)
         if body.kind is SignedKind.ANNOUNCEMENT:
-            said = ins.RoomHeard(peer.name, peer.pen.open(body, body.kind, RoomAnnouncement))
+            said = ins.RoomHeard(author, peer.pen.open(body, body.kind, RoomAnnouncement))
         else:
-            said = ins.SeatAsked(peer.name, peer.pen.open(body, body.kind, JoinRequest), body)
+            said = ins.SeatAsked(author, peer.pen.open(body, body.kind, JoinRequest), body)
         for other in self._peers.values():
             if other is peer or other.process is None or effect.topic not in other.process.topics:
                 continue

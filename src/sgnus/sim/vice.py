@@ -1,7 +1,7 @@
 """What a hostile peer of a simulated grid is: the honest core, and between it and the world somebody who means harm.
 
 A vice sees all that its peer sees, holds its peer's key and no other honest one, and knows every word that was ever signed.
-What it does is said with the effects of an honest core, and with `Poison` for bytes that no honest database would write.
+What it does is said with the effects of an honest core, and with `Poison` and `Written` for what no honest database would write.
 """
 
 from __future__ import annotations
@@ -15,8 +15,10 @@ from sgnus.core import effects as fx
 from sgnus.core import inputs as ins
 from sgnus.core.node import NodeCore
 from sgnus.core.room import Phase, Room
+from sgnus.crypto.identity import Identity
+from sgnus.messages.fields import Message
 from sgnus.messages.ids import BlockId, PeerId
-from sgnus.messages.v1.types import SignedEnvelope, SignedKind
+from sgnus.messages.v1.types import EntryKind, SignedEnvelope, SignedKind
 
 ADDS_MS: Final = 20
 NO_JOB: Final = BlockId("")
@@ -29,7 +31,19 @@ class Poison:
     raw: bytes
 
 
-Deed = fx.Effect | Poison
+@dataclass(frozen=True, slots=True)
+class Written:
+    """An entry about the job that lives as long as its author likes: the peer itself, or `by`. Its signature may be none."""
+
+    kind: EntryKind
+    body: Message
+    lives_ms: int | None = None
+    """None: as long as the job."""
+    by: Identity | None = None
+    is_signed: bool = True
+
+
+Deed = fx.Effect | Poison | Written
 
 
 @dataclass(slots=True)

@@ -8,11 +8,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from sgnus.core import effects as fx
+from sgnus.core import inputs as ins
+from sgnus.core.room import Room
 from sgnus.core.roster import Roster
 from sgnus.messages.ids import PeerId
 from sgnus.messages.v1.types import (
     BeaconOutput,
     OnHostChanged,
+    OnPeerListChanged,
     Reveal,
     Seal,
     SignedEnvelope,
@@ -50,6 +53,20 @@ class Words:
         if is_elected and roster.standing() > before.standing():
             return ""
         return f"{peer} obeyed {before.host}, and in the same epoch {roster.host}"
+
+    def other_list(self, peer: PeerId, room: Room | None, given: ins.Input) -> str:
+        """`peer` took this in. If that was a list: what is wrong with the one that it goes by now, in words. It may be a newer
+        one of its host, or that of before. (Who stands may bring another of the same age: without one list nobody is elected.)
+        """
+        message = given.message if isinstance(given, ins.PeerSaid) else None
+        before = self.hosts.get(peer)
+        if room is None or before is None or not isinstance(message, OnPeerListChanged):
+            return ""
+        roster = room.roster
+        if (before.instance, before.epoch) != (roster.instance, roster.epoch):
+            return ""
+        is_newer = roster.sequence > before.sequence or roster.digest == before.digest
+        return "" if is_newer else f"{peer} goes by another list of {roster.host} that is no newer"
 
     def contradiction(self, peer: PeerId, effect: fx.Send) -> str:
         """What is wrong with what it sends, in words; empty if nothing is."""
