@@ -91,6 +91,8 @@ def test_a_broken_law_is_told_with_its_story_and_the_command_that_repeats_it(
 def test_wrong_use_is_said_in_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--faults", "rain"]) == 2
     assert "unknown fault 'rain'" in capsys.readouterr().err
+    assert main(["--peers", "3", "--vices", "usurper,forger,replayer"]) == 2
+    assert "of 3 peers 2 can be hostile" in capsys.readouterr().err
 
 
 def test_faults_are_chosen_by_name() -> None:

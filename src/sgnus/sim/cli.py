@@ -64,8 +64,9 @@ def _setting(seed: int, chosen: dict[str, Any]) -> Setting:
     # The publisher, and enough honest members to verify anything without the others.
     enough = 1 + chosen["min_members"] + max(chosen["liars"], len(chosen["vices"]))
     peers = chosen["peers"] or max(own.peers, enough if verify is not Verify.NONE else PEERS_MIN)
-    if chosen["liars"] >= peers:
-        raise click.BadParameter(f"of {peers} peers {peers - 1} can lie: one publishes the job")
+    for what, count in (("lie", chosen["liars"]), ("be hostile", len(chosen["vices"]))):
+        if count >= peers:
+            raise click.BadParameter(f"of {peers} peers {peers - 1} can {what}: one publishes the job")
     return Setting(
         seed,
         peers=peers,
