@@ -144,14 +144,14 @@ async def test_facts_about_a_job_outlive_it_by_so_much_and_count_if_it_comes_bac
 ) -> None:
     store = make()
     await store.open()
-    old, back, new = row(1, expires=100), row(2, expires=100), row(3, expires=300)
-    await store.apply(put(old, back, new), durable=False)
+    old, back, new, mute = row(1, expires=100), row(2, expires=100), row(3, expires=300), row(4, expires=100)
+    await store.apply(put(old, back, new, mute), durable=False)
     gone, again, kept = (cid_of_digest(one.job) for one in (old, back, new))
     for namespace in (*FACTS_OF_JOBS, "settlement"):
         facts = {f"{job}/{number}": b"fact" for job in (gone, again, kept) for number in (0, 1)}
         await store.put_facts(namespace, {**facts, f"{gone}x/0": b"another's"})
     if way == "gives way":
-        await store.apply(StoreChange(gone_jobs=[old.job, back.job]), durable=False)
+        await store.apply(StoreChange(gone_jobs=[old.job, back.job, mute.job]), durable=False)
     else:
         await store.expire(101, 100)
     await store.apply(put(back), durable=False)
@@ -166,6 +166,9 @@ async def test_facts_about_a_job_outlive_it_by_so_much_and_count_if_it_comes_bac
         left = [f"{gone}x/0", *(f"{job}/{number}" for job in (again, kept) for number in (0, 1))]
         assert list(await store.facts(namespace)) == sorted(left)
     assert len(await store.facts("settlement")) == 7
+    assert dict(await store.facts("gone")) == {}, (
+        "who is gone for good, or was never spoken of, is not remembered"
+    )
     await store.close()
 
 

@@ -25,3 +25,4 @@ async def test_to_find_what_expired_no_more_is_read_than_that(tmp_path: Path) ->
         asked = [step for step in steps if step.startswith("SELECT")]
         plans = [row[3] for step in asked for row in connection.execute(f"EXPLAIN QUERY PLAN {step}")]
     assert len(asked) == 3 and not [plan for plan in plans if plan.startswith("SCAN")]
+    assert "SEARCH facts USING PRIMARY KEY (namespace=? AND key<?)" in plans

@@ -327,8 +327,8 @@ class JobRow:
     priority: int
 
 
-_OF_OWN_JOBS: Final = ("held", "outputs", "opening", "receipt", "turn", "verified")
-FACTS_OF_JOBS: Final = (*_OF_OWN_JOBS, "beacon", "vote", "seal", "reveal", "fraud", "settling")
+FACTS_OF_OWN_JOBS: Final = ("held", "outputs", "opening", "receipt", "turn", "verified")
+FACTS_OF_JOBS: Final = (*FACTS_OF_OWN_JOBS, "beacon", "vote", "seal", "reveal", "fraud", "settling")
 """Namespaces of facts about one job each: `<BLOCKID>/` begins their keys."""
 
 

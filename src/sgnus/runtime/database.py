@@ -144,7 +144,7 @@ class Database:
             orphans += admitted.orphans
             reasons += [*faults, *(one.reason for one in admitted.refused)]
             blamed += [*faults, *(one.reason for one in admitted.refused if one.is_fault)]
-            # An own job that gave way to newer ones keeps its files until it expires, for whoever still reads its results.
+            # An own job that gave way to newer ones keeps its files, for whoever still reads its results.
             gone = [job for job, who in admitted.displaced.items() if who != self._settings.identity.peer_id]
             for job in dict.fromkeys([*gone, *(one.job for one in admitted.accepted)]):
                 self._settings.on_change(job)

@@ -19,7 +19,7 @@ from sgnus.core.shelf import JobView, RoomClaim
 from sgnus.messages.errors import PeerFault, WorldFault
 from sgnus.messages.ids import BlockId, PeerId
 from sgnus.messages.v1.types import Opening, RoomAnnouncement, SignedEnvelope
-from sgnus.ports import FACTS_OF_JOBS, Store
+from sgnus.ports import FACTS_OF_OWN_JOBS, Store
 from sgnus.runtime.drivers import Drivers
 from sgnus.runtime.engine import Engine
 from sgnus.runtime.events import EventHub
@@ -155,7 +155,7 @@ class JobWatch:
             self._looks.search()
         if was_in or (job is not None and job.files is not None):
             self._engine.put(JobForgotten(block_id))
-        for namespace in FACTS_OF_JOBS if job is not None and job.files is not None else ():
+        for namespace in FACTS_OF_OWN_JOBS if job is not None and job.files is not None else ():
             await self._drivers.store.delete_facts(namespace, f"{block_id}/")
         self._jobs.forget(block_id)
         self._hub.forget(block_id)

@@ -75,8 +75,9 @@ def hang_up(call: Any) -> None:
     """End a call for good. grpc.aio takes a call for done once a write of it has failed, and cancels none that is done: the call,
     its connection and its channel would stay for as long as what the peer said last is not read, which is for ever.
     """
-    if not call.cancel():
-        call._cython_call.cancel("hung up")
+    inner = getattr(call, "_cython_call", None)
+    if not call.cancel() and inner is not None:
+        inner.cancel("hung up")
 
 
 class ClientWire:

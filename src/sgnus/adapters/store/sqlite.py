@@ -15,7 +15,8 @@ IDS_PER_QUERY_MAX: Final = 500
 LAST_CHARACTER: Final = "\U0010ffff"
 """Behind every key that has a prefix; so the index serves, however much else is in the namespace."""
 GONE: Final = "gone"
-"""Namespace of when jobs expire that are here no more, by BLOCKID, as long as facts about them are kept."""
+"""Namespace of jobs that are here no more, as long as facts about them are kept: keys are their expiry in hex, and BLOCKID."""
+_ABOUT_A_JOB: Final = f"namespace IN ({','.join('?' * len(FACTS_OF_JOBS))}) AND key >= ? AND key < ?"
 
 
 class SqliteStore:
@@ -116,7 +117,7 @@ def _apply(connection: sqlite3.Connection, change: StoreChange) -> None:
     _mark_gone(connection, change.gone_jobs)
     for statement in ("DELETE FROM jobs WHERE job = ?", "DELETE FROM entries WHERE job = ?"):
         connection.executemany(statement, [(job,) for job in change.gone_jobs])
-    _delete_facts(connection, GONE, "", [cid_of_digest(row.job) for row in change.jobs])
+    _delete_facts(connection, GONE, "", [_mark_of(row.job, row.id) for row in change.jobs])
     connection.executemany(
         "INSERT INTO jobs (job, id, author, open, priority) VALUES (?, ?, ?, ?, ?) "
         "ON CONFLICT (job) DO UPDATE SET open = excluded.open, priority = excluded.priority",
@@ -154,21 +155,30 @@ def expire_in(connection: sqlite3.Connection, floor: bytes, facts_floor: bytes) 
 
 
 def _mark_gone(connection: sqlite3.Connection, jobs: Sequence[bytes]) -> None:
-    """When these expire is kept until their facts may go."""
+    """When these expire is kept until their facts may go, if there are any."""
     ids = _select(connection, "SELECT job, id FROM jobs WHERE job IN", jobs)
-    marks = [(GONE, cid_of_digest(job), entry_id[:8]) for job, entry_id in ids]
-    connection.executemany("INSERT OR REPLACE INTO facts VALUES (?, ?, ?)", marks)
+    query = f"SELECT 1 FROM facts WHERE {_ABOUT_A_JOB} LIMIT 1"
+    noted = [
+        (job, one) for job, one in ids if connection.execute(query, _about(cid_of_digest(job))).fetchone()
+    ]
+    marks = [(GONE, _mark_of(job, entry_id)) for job, entry_id in noted]
+    connection.executemany("INSERT OR IGNORE INTO facts VALUES (?, ?, x'')", marks)
+
+
+def _mark_of(job: bytes, entry_id: bytes) -> str:
+    return f"{entry_id[:8].hex()}/{cid_of_digest(job)}"
+
+
+def _about(job: str) -> tuple[str, ...]:
+    return (*FACTS_OF_JOBS, f"{job}/", f"{job}/{LAST_CHARACTER}")
 
 
 def _forget_facts(connection: sqlite3.Connection, floor: bytes) -> None:
-    query = "SELECT key FROM facts WHERE namespace = ? AND value < ?"
-    jobs = [row[0] for row in connection.execute(query, (GONE, floor))]
-    namespaces = ",".join("?" * len(FACTS_OF_JOBS))
-    connection.executemany(
-        f"DELETE FROM facts WHERE namespace IN ({namespaces}) AND key >= ? AND key < ?",
-        [(*FACTS_OF_JOBS, f"{job}/", f"{job}/{LAST_CHARACTER}") for job in jobs],
-    )
-    _delete_facts(connection, GONE, "", jobs)
+    query = "SELECT key FROM facts WHERE namespace = ? AND key < ?"
+    marks = [row[0] for row in connection.execute(query, (GONE, floor[:8].hex()))]
+    about = [_about(mark.partition("/")[2]) for mark in marks]
+    connection.executemany(f"DELETE FROM facts WHERE {_ABOUT_A_JOB}", about)
+    _delete_facts(connection, GONE, "", marks)
 
 
 def _counts(connection: sqlite3.Connection) -> StoreCounts:
