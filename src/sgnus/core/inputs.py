@@ -56,7 +56,7 @@ class JobChanged:
 
 @dataclass(frozen=True, slots=True)
 class JobForgotten:
-    """The database holds nothing of this job any more: it expired."""
+    """The database holds nothing of this job any more, or we left its lobby and know nothing else of it."""
 
     job: BlockId
 
