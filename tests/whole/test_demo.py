@@ -17,11 +17,14 @@ import pytest
 
 from tests.whole.modules import TURNS_PER_SECOND_MIN, turns_per_second
 
-COMMAND = [sys.executable, "-c", "import sys; from sgnus.frontends.cli import main; sys.exit(main())", "demo"]
-RUN_S_MAX = 240
+MAIN = "import sys; from sgnus.frontends.cli import main; sys.exit(main())"
+HURRIED = f"import sgnus.frontends.demo.running as running; running.JOB_S_MAX = 0.5; {MAIN}"
+RUN_S_MAX = 420
+"""Above the time that the demo itself gives its job: it says more than we could."""
 START_S_MAX = 120
 END_S_MAX = 20
 NODES = 12
+LINES_TOLD = 20
 
 pytestmark = pytest.mark.timeout(RUN_S_MAX + START_S_MAX)
 
@@ -32,13 +35,13 @@ def demo(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
     started: list[subprocess.Popen[str]] = []
     (tmp_path / "homes").mkdir()
 
-    def start(*arguments: str) -> subprocess.Popen[str]:
+    def start(*arguments: str, program: str = MAIN) -> subprocess.Popen[str]:
         environment = {
             **os.environ,
             "TMPDIR": str(tmp_path / "homes"),
             "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
         }
-        command = [*COMMAND, *arguments, "--output", str(tmp_path / "out.png")]
+        command = [sys.executable, "-c", program, "demo", *arguments, "--output", str(tmp_path / "out.png")]
         with (tmp_path / "words").open("w") as words:
             process = subprocess.Popen(
                 command, env=environment, text=True, stdout=subprocess.PIPE, stderr=words
@@ -82,6 +85,13 @@ def see_family(process: subprocess.Popen[str], words: Path, until: str) -> set[p
     return seen.union(starter.children(recursive=True))
 
 
+def stories(folder: Path) -> str:
+    """The last of what each node of a demo that failed saw and logged."""
+    files = sorted(folder.glob("homes/*/node-*/*.txt")) + sorted(folder.glob("homes/*/node-*/node.log"))
+    ends = [(file, file.read_text(errors="replace").splitlines()[-LINES_TOLD:]) for file in files]
+    return "".join(f"\n{file.parent.name}/{file.name}:\n" + "\n".join(lines) for file, lines in ends)
+
+
 def lives(process: psutil.Process) -> bool:
     """Whether it runs still; its number may have gone to another since."""
     try:
@@ -101,7 +111,7 @@ def test_the_demo_survives_two_crashes_and_a_liar_and_its_picture_is_exact(
     seen = see_family(process, tmp_path / "words", "nodes ready\n")
     out, _ = process.communicate(timeout=RUN_S_MAX)
     words = (tmp_path / "words").read_text()
-    assert process.returncode == 0, words
+    assert process.returncode == 0, words + stories(tmp_path)
     found = json.loads(out.splitlines()[-1])
     assert found["identical"] is True
     assert found["nodes"] == NODES
@@ -130,6 +140,18 @@ def test_a_liar_that_is_believed_spoils_the_picture_and_the_demo_says_so(
     assert found["lies_delivered"] >= 1, "of three nodes each works on some"
     assert (process.returncode, found["identical"], found["liars_caught"]) == (1, False, [])
     assert "what the liar delivered was believed (--verify none)" in words
+
+
+def test_a_demo_whose_job_does_not_end_keeps_what_its_nodes_saw(
+    demo: Callable[..., subprocess.Popen[str]], tmp_path: Path
+) -> None:
+    process = demo("--no-chaos", "--no-liar", "--nodes", "3", "--param", "search=15", program=HURRIED)
+    process.communicate(timeout=RUN_S_MAX)
+    words = (tmp_path / "words").read_text()
+    assert process.returncode == 1 and "The job did not end within 0.5 s." in words
+    (kept,) = (tmp_path / "homes").iterdir()
+    assert all((kept / f"node-0{number}" / "story.txt").stat().st_size > 0 for number in range(3))
+    assert " room " in stories(tmp_path)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

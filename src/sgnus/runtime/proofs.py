@@ -83,6 +83,9 @@ class Proofs:
             except (InputMissing, PeerFault, OurFault, WorldFault) as fault:
                 about = {"job": asked.job, "microjob": asked.microjob, "room": asked.instance}
                 LOG.warning("chunks %s cannot be run again: %s", list(asked.chunks[:8]), fault, extra=about)
+            except Exception:
+                # The round must not wait for what nobody does any more.
+                LOG.exception("chunks %s cannot be run again", list(asked.chunks[:8]))
         self._put(Reexecuted(asked.instance, asked.chunks, digests))
 
     async def _accuse(self, asked: fx.Accuse) -> None:

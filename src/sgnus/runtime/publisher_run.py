@@ -52,10 +52,15 @@ class PublisherRuns:
                 self._put(await self._ran(job, asked))
                 return
             except WorldFault as fault:
-                if tries == RUN_HERE_TRIES_MAX - 1:
-                    self._put(PublisherRan(asked.job, asked.microjob, asked.sub_block, b"", str(fault)))
-                    return
-                LOG.warning("%s; sub-block %s/%s is run again later", fault, asked.microjob, asked.sub_block)
+                why = str(fault)
+                LOG.warning("%s; sub-block %s/%s waits", fault, asked.microjob, asked.sub_block)
+            except Exception:
+                # The job must not wait for what nobody does any more.
+                why = "a bug was met here"
+                LOG.exception("sub-block %s/%s cannot be run here", asked.microjob, asked.sub_block)
+            if tries == RUN_HERE_TRIES_MAX - 1:
+                self._put(PublisherRan(asked.job, asked.microjob, asked.sub_block, b"", why))
+                return
             await asyncio.sleep(wait_ms / 1000)
             wait_ms *= 2
 

@@ -70,6 +70,9 @@ class Rechecks:
         except (PeerFault, OurFault, WorldFault) as fault:
             about = {"job": asked.job, "microjob": asked.microjob}
             LOG.warning("chunks %s cannot be run again: %s", list(asked.chunks[:8]), fault, extra=about)
+        except Exception:
+            # The microjob must not wait for what nobody does any more.
+            LOG.exception("chunks %s cannot be run again", list(asked.chunks[:8]))
         finally:
             self._waiting -= 1
         self._put(Rechecked(asked.job, asked.microjob, asked.sub_block, asked.chunks, digests))

@@ -229,8 +229,13 @@ class Hands:
         except (InputMissing, PeerFault) as fault:
             self._fail(asked, ReturnReason.INPUT_MISSING, str(fault))
             return
-        except OurFault as fault:
+        except (OurFault, WorldFault) as fault:
             self._fail(asked, ReturnReason.ABANDONED, str(fault))
+            return
+        except Exception:
+            # Whoever leased it must not wait for what nobody does any more.
+            LOG.exception("a sub-block cannot be run", extra=_about(asked))
+            self._fail(asked, ReturnReason.ABANDONED, "a bug was met here")
             return
         if isinstance(outcome, Computed):
             root, opening = self.keep(job, asked.microjob, asked.instance, asked.sub_block, outcome.outputs)
@@ -291,6 +296,8 @@ class Deliveries:
                     LOG.warning(said, asked.sub_block, reply.refused, extra=_about(asked))
             except (PeerFault, WorldFault) as fault:
                 LOG.warning("sub-block %s is not delivered: %s", asked.sub_block, fault, extra=_about(asked))
+            except Exception:
+                LOG.exception("sub-block %s is not delivered", asked.sub_block, extra=_about(asked))
         self._put(DeliveryEnded(asked.instance, asked.sub_block, held))
 
 

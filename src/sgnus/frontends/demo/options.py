@@ -82,7 +82,11 @@ class DemoOptions:
 )
 @click.option("--no-chaos", is_flag=True, help="Kill nobody.")
 @click.option("--no-liar", is_flag=True, help="Let nobody lie.")
-@click.option("--keep", is_flag=True, help="Keep the nodes' homes with their logs, and say where.")
+@click.option(
+    "--keep",
+    is_flag=True,
+    help="Keep the nodes' homes with their logs, and say where; done by itself when nodes fail.",
+)
 @click.option("--json", "as_json", is_flag=True, help="The last line is one JSON object.")
 def command(source: Path | None, no_chaos: bool, no_liar: bool, **chosen: Any) -> DemoOptions:
     """A private network of real nodes on this machine denoises a photograph while one of them lies and two are killed.

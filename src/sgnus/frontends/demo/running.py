@@ -22,7 +22,7 @@ from sgnus.frontends.demo.showing import Screen
 from sgnus.frontends.files.inputs import open_input
 from sgnus.frontends.files.outputs import OutputFile
 from sgnus.frontends.sdk.views import HostChanged
-from sgnus.messages.errors import UserFault, WorldFault
+from sgnus.messages.errors import SgnusError, UserFault, WorldFault
 from sgnus.messages.limits import SUB_BLOCKS_PER_MICROJOB
 from sgnus.runtime import reference
 
@@ -34,6 +34,7 @@ JOB_S_MAX: Final = 240.0
 REFERENCE_S_MAX: Final = 300.0
 POLL_S: Final = 0.05
 STORY_S: Final = 0.5
+STORY_S_MAX: Final = 5.0
 
 
 class Demo:
@@ -46,13 +47,17 @@ class Demo:
         self.folder = Path(tempfile.mkdtemp(prefix="sgnus-demo-"))
         self.fleet = Fleet(self.folder, options.nodes, has_liar=options.has_liar)
         self.evidence = Evidence()
+        self._keeps = options.keep
         self._reference: Process | None = None
         self._hosted: dict[int, None] = {}
 
     async def run(self) -> Outcome:
-        """All of it; whatever happens, no process and (without --keep) no home is left."""
+        """All of it; whatever happens, no process is left, and without --keep no home but those of nodes that failed."""
         try:
             return await self._run()
+        except WorldFault:
+            self._keeps = True
+            raise
         finally:
             # A second Ctrl-C must not leave the nodes half stopped.
             await asyncio.shield(self._clean_up())
@@ -109,9 +114,10 @@ class Demo:
                 tasks.create_task(self._watch(job))
                 tasks.create_task(job.result(out=output.array))
         except TimeoutError as error:
+            self._keeps = True
             raise WorldFault(f"The job did not end within {JOB_S_MAX:g} s.") from error
         finally:
-            if self.options.keep:
+            if self._keeps:
                 await self._keep_stories(job.id)
 
     def _on_ready(self, ready: int) -> None:
@@ -176,10 +182,13 @@ class Demo:
         )
 
     async def _keep_stories(self, job: str) -> None:
-        """What each living node saw of the job, beside its log."""
+        """What each living node saw of the job, beside its log; of one that does not answer its log must do."""
         for node in self.fleet.living().values():
-            async with sgnus.aio.connect(node.home, start=False) as grid:
-                lines = await (await grid.job(job)).story()
+            try:
+                async with asyncio.timeout(STORY_S_MAX), sgnus.aio.connect(node.home, start=False) as grid:
+                    lines = await (await grid.job(job)).story()
+            except (TimeoutError, SgnusError) as error:
+                lines = [f"it does not tell its story: {error or 'no answer'}"]
             (node.home / "story.txt").write_text("\n".join([node.peer, *lines]) + "\n")
 
     async def _start_reference(self) -> None:
@@ -211,7 +220,7 @@ class Demo:
             self._reference.kill()
             await end_all([self._reference])
         await self.fleet.stop()
-        if self.options.keep:
+        if self._keeps:
             self.screen.say(f"homes and logs of the nodes are kept in {self.folder}")
         else:
             await asyncio.to_thread(shutil.rmtree, self.folder, ignore_errors=True)
