@@ -202,13 +202,15 @@ def _miss(own: Verification, now_ms: int) -> None:
 
 
 def _suspect(own: Verification, now_ms: int) -> None:
-    """Say of whom we have not heard what is due, by our own clock; it takes more than half to pass somebody over."""
+    """Say of whom we have not heard what is due, by our own clock; it takes more than half to pass somebody over. Who was
+    convicted can't give it any more.
+    """
     for peer, since_ms, limit_ms in _awaited(own, now_ms):
         severed_ms = own.moments.severed.get(peer)
         is_severed = severed_ms is not None and now_ms - severed_ms >= SEVERED_MS
         is_silent = since_ms is not None and now_ms - since_ms >= limit_ms
         mine = own.docket.suspicions.get(peer, {})
-        if peer == own.me or own.me in mine or not (is_severed or is_silent):
+        if peer == own.me or own.me in mine or not (is_severed or is_silent or peer in own.banned):
             continue
         own.tell(f"has not heard {peer[-6:]}")
         attempt = max((number for number, _by in own.docket.attempts), default=0)
@@ -324,13 +326,14 @@ def _has_all(own: Verification, sealing: Sealing) -> bool:
 
 def _is_nobody_left(own: Verification, now_ms: int) -> bool:
     """Some of the samples could be checked by those alone that were passed over, and none of them is there. Who is slow, or was
-    slandered, has its time.
+    slandered, has its time; who was convicted has none.
     """
     dealt = findings.drawn(own.docket)
     if dealt is None or not dealt.unchecked:
         return False
     wait_ms, severed = patience_ms(own.verdict_ms), own.moments.severed
-    return all(now_ms - severed.get(peer, now_ms) >= wait_ms for peer in dealt.skipped)
+    awaited = [peer for peer in dealt.skipped if peer not in own.banned]
+    return all(now_ms - severed.get(peer, now_ms) >= wait_ms for peer in awaited)
 
 
 def _wait_with_proposing(own: Verification, now_ms: int) -> None:

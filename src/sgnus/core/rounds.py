@@ -221,13 +221,14 @@ def wake_ms(node: NodeCore, now_ms: int) -> int | None:
 
 
 def job_changed(node: NodeCore, facts: ins.JobFacts) -> None:
-    """Rounds whose microjob is taken, or whose job is over, have done their work."""
+    """Rounds whose microjob is taken, or whose job is over, have done their work; others wait no more for whom it convicted."""
     for instance, room in list(node.rounds.left.items()):
         if room.seat.job == facts.job and (not facts.open or room.seat.microjob in facts.taken):
             del node.rounds.left[instance]
     for round_ in list(node.rounds.running.values()):
         if round_.docket.terms.job != facts.job:
             continue
+        round_.banned = facts.banned
         if not facts.open or round_.microjob in facts.taken:
             round_.end(
                 "the publisher has the receipt" if round_.microjob in facts.taken else "the job is over"
@@ -294,10 +295,11 @@ def _start(node: NodeCore, terms: Terms, microjob: int, instance: InstanceId, no
     lobby = node.jobs.get(terms.job)
     docket = Docket(node.pen, terms, RoundId(instance))
     verdict_ms = lobby.facts.deadline_ms if lobby is not None else DEADLINE_MS_DEFAULT
+    banned = lobby.facts.banned if lobby is not None else ()
     moments = Moments(
         born_ms=now_ms, moved_ms=now_ms, propose_ms=now_ms, repeat_ms=now_ms + REPEAT_MS, wake_ms=now_ms
     )
-    round_ = Verification(docket, microjob, moments, verdict_ms, own=node.rounds.own)
+    round_ = Verification(docket, microjob, moments, verdict_ms, own=node.rounds.own, banned=banned)
     node.rounds.running[instance] = round_
     return round_
 

@@ -68,7 +68,9 @@ class Moments:
 
 @dataclass(slots=True)
 class Verification:
-    """One round at one member. `own` are the openings of its commits; `out` collects the effects of a step."""
+    """One round at one member. `own` are the openings of its commits; `banned` are those whom the job's publisher convicted: it
+    gives them no inputs any more, so nobody waits for what they owe. `out` collects the effects of a step.
+    """
 
     docket: Docket
     microjob: int
@@ -76,6 +78,7 @@ class Verification:
     verdict_ms: int
     basis: Basis | None = None
     own: Mapping[tuple[InstanceId, int], Opening] = field(default_factory=dict)
+    banned: tuple[PeerId, ...] = ()
     steps: Steps = field(default_factory=Steps)
     is_over: bool = False
     out: list[fx.Effect] = field(default_factory=list)

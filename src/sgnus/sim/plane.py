@@ -102,11 +102,30 @@ class Plane:
         chunks = self.honesty.chunks_per_sub_block
         self._give(peer, ins.SubBlockComputed(effect.instance, effect.sub_block, chunks, root, 300, opening))
 
-    def reexecute(self, peer: Peer, effect: fx.Reexecute | fx.Recheck) -> None:
-        """Chunks are run again."""
+    def reexecute(self, peer: Peer, effect: fx.Reexecute | fx.Recheck, publisher: PeerId) -> None:
+        """Chunks are run again, if their inputs can be read once more."""
+        if isinstance(effect, fx.Reexecute) and not self._may_read(peer, effect, publisher):
+            refused = ins.Reexecuted(effect.instance, effect.chunks, None)
+            self._agenda.after(INPUT_MS_MAX, self._refused, peer, peer.run, refused)
+            return
         delay_ms = self._dice.randint(*self._compute_ms) * len(effect.chunks)
         delay_ms //= self.honesty.chunks_per_sub_block
         self._agenda.after(delay_ms, self._reexecuted, peer, peer.run, effect)
+
+    def _may_read(self, peer: Peer, effect: fx.Reexecute, publisher: PeerId) -> bool:
+        """The publisher can be reached, and gives its inputs to this one."""
+        core = self._peers[publisher].core
+        if core is None or not self._can_reach(peer, publisher):
+            return False
+        publication = core.publications.get(effect.job)
+        place = (peer.name, effect.microjob, effect.instance)
+        return publication is not None and (
+            publication.may_write(*place) or publication.court.is_judge(*place)
+        )
+
+    def _refused(self, peer: Peer, run: int, refused: ins.Reexecuted) -> None:
+        if peer.run == run:
+            self._give(peer, refused)
 
     def _reexecuted(self, peer: Peer, run: int, effect: fx.Reexecute | fx.Recheck) -> None:
         if peer.run != run:

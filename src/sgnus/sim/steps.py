@@ -191,7 +191,7 @@ class Steps:
             case fx.AnswerHeld():
                 self.plane.answer(peer, effect)
             case fx.Reexecute() | fx.Recheck():
-                self.plane.reexecute(peer, effect)
+                self.plane.reexecute(peer, effect, self._publisher)
             case fx.Accuse():
                 accused = self.copies.reading.author_of(effect.accused)
                 body = FraudBody(accused=accused, proof=b"")
