@@ -104,35 +104,21 @@ class Plane:
 
     def reexecute(self, peer: Peer, effect: fx.Reexecute | fx.Recheck, publisher: PeerId) -> None:
         """Chunks are run again, if their inputs can be read once more."""
-        if isinstance(effect, fx.Reexecute) and not self._may_read(peer, effect, publisher):
-            refused = ins.Reexecuted(effect.instance, effect.chunks, None)
-            self._agenda.after(INPUT_MS_MAX, self._refused, peer, peer.run, refused)
-            return
+        gets_inputs = isinstance(effect, fx.Recheck) or (
+            self._can_reach(peer, publisher) and _may_read(self._peers[publisher], peer.name, effect)
+        )
         delay_ms = self._dice.randint(*self._compute_ms) * len(effect.chunks)
         delay_ms //= self.honesty.chunks_per_sub_block
-        self._agenda.after(delay_ms, self._reexecuted, peer, peer.run, effect)
+        delay_ms = delay_ms if gets_inputs else INPUT_MS_MAX
+        self._agenda.after(delay_ms, self._reexecuted, peer, peer.run, effect, gets_inputs)
 
-    def _may_read(self, peer: Peer, effect: fx.Reexecute, publisher: PeerId) -> bool:
-        """The publisher can be reached, and gives its inputs to this one."""
-        core = self._peers[publisher].core
-        if core is None or not self._can_reach(peer, publisher):
-            return False
-        publication = core.publications.get(effect.job)
-        place = (peer.name, effect.microjob, effect.instance)
-        return publication is not None and (
-            publication.may_write(*place) or publication.court.is_judge(*place)
-        )
-
-    def _refused(self, peer: Peer, run: int, refused: ins.Reexecuted) -> None:
-        if peer.run == run:
-            self._give(peer, refused)
-
-    def _reexecuted(self, peer: Peer, run: int, effect: fx.Reexecute | fx.Recheck) -> None:
+    def _reexecuted(self, peer: Peer, run: int, effect: fx.Reexecute | fx.Recheck, gets_inputs: bool) -> None:
         if peer.run != run:
             return
         digests = b"".join(self.honesty.checked(peer.name, chunk) for chunk in effect.chunks)
         if isinstance(effect, fx.Reexecute):
-            self._give(peer, ins.Reexecuted(effect.instance, effect.chunks, digests))
+            found = digests if gets_inputs else None
+            self._give(peer, ins.Reexecuted(effect.instance, effect.chunks, found))
         else:
             given = ins.Rechecked(effect.job, effect.microjob, effect.sub_block, effect.chunks, digests)
             self._give(peer, given)
@@ -233,3 +219,10 @@ class Plane:
 
     def _can_reach(self, peer: Peer, publisher: PeerId) -> bool:
         return self._peers[publisher].is_up and self._weather.meets(peer.name, publisher)
+
+
+def _may_read(publisher: Peer, reader: PeerId, effect: fx.Reexecute) -> bool:
+    """The publisher gives its inputs to this one."""
+    own = publisher.core.publications.get(effect.job) if publisher.core is not None else None
+    place = (reader, effect.microjob, effect.instance)
+    return own is not None and (own.may_write(*place) or own.court.is_judge(*place))
