@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+import pytest
+
 from sgnus.core import effects as fx
 from sgnus.core import inputs as ins
+from sgnus.core import proving
 from sgnus.core.node import NodeCore
+from sgnus.core.patience import patience_ms
 from sgnus.messages.ids import PeerId
 from sgnus.messages.v1.types import HeldNotice, SignedEnvelope, SignedKind, Suspicion
 from sgnus.wire.codec import decode
@@ -59,6 +63,36 @@ def test_a_round_that_only_the_convicted_could_end_is_over() -> None:
     assert table.members[one].is_over, "the other's own chunk has nobody else to check it"
 
 
+def sealed_by_three(*, banned: int, dead: int) -> tuple[Table, PeerId]:
+    """A round of three, drawn: then so many are convicted, the checker first, and so many die. The table, and who is left."""
+    of = committed(3)
+    checker = verifier_of(committed(3))
+    others = [peer for peer in of.peers if peer != checker]
+    convicts, lost, me = [checker, *others][:banned], others[:dead], others[-1]
+    table = Table(of)
+    table.runs.update(dict.fromkeys([*convicts, *lost]))
+    table.sit(VERDICT_MS, lambda: bool(table.members[me].moments.due))
+    table.mute = lambda who, _kind: who in (*convicts, *lost)
+    for peer in lost:
+        proving.severed(table.members[me], peer, table.now_ms)
+    convict(table, *convicts)
+    return table, me
+
+
+@pytest.mark.parametrize(("banned", "dead"), [(1, 1), (2, 0)])
+def test_a_room_whose_convicted_checker_cannot_be_passed_over_ends_its_round_after_the_patience(
+    banned: int, dead: int
+) -> None:
+    table, me = sealed_by_three(banned=banned, dead=dead)
+    until_ms = table.now_ms + patience_ms(VERDICT_MS) + 1_000
+    assert table.sit(until_ms, lambda: table.members[me].is_over)
+
+
+def test_a_room_that_may_pass_it_over_goes_on() -> None:
+    table, me = sealed_by_three(banned=1, dead=0)
+    assert not table.sit(table.now_ms + 1_000, lambda: table.members[me].is_over)
+
+
 def test_a_round_goes_on_waiting_for_who_is_slow() -> None:
     of = committed(2)
     one, other = of.peers
@@ -90,6 +124,20 @@ def drawn_by(of: Round, me: PeerId, *, banned: Sequence[PeerId] = ()) -> NodeCor
     for who, envelope in dict.fromkeys(table.said):
         node.handle(ins.PeerSaid(who, envelope), 30)
     return node
+
+
+def test_who_cannot_run_its_chunks_tries_again_now_and_then() -> None:
+    of = committed()
+    node = drawn_by(of, verifier_of(committed()))
+    (round_,) = node.rounds.running.values()
+    refused = ins.Reexecuted(round_.docket.round.instance, round_.steps.asked, None)
+    effects, tries = node.handle(refused, 41), 0
+    for now_ms in range(100, 20_000, 50):
+        asked = [one for one in effects if isinstance(one, fx.Reexecute)]
+        tries += len(asked)
+        effects = [effect for _ in asked for effect in node.handle(refused, now_ms)]
+        effects += node.handle(ins.Tick(), now_ms)
+    assert 5 <= tries <= 7, "every three seconds"
 
 
 def test_a_node_passes_on_to_its_rounds_who_was_convicted() -> None:

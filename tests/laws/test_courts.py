@@ -57,7 +57,7 @@ def done_again(grid: RoundGrid) -> None:
 
 
 def proposed(grid: RoundGrid, room: Roster, attempt: int, held: tuple[SignedEnvelope, ...]) -> None:
-    """By Mallory, to the publisher, in a room of Mallory and Eve."""
+    """By Eve, who is not convicted, to the publisher, in a room that seats Mallory, too."""
     proposal = Proposal(
         job=JOB,
         microjob=0,
@@ -69,7 +69,7 @@ def proposed(grid: RoundGrid, room: Roster, attempt: int, held: tuple[SignedEnve
         leaves=(),
         suspicions=(),
     )
-    told(grid, MALLORY, SignedKind.PROPOSAL, proposal)
+    told(grid, EVE, SignedKind.PROPOSAL, proposal)
 
 
 def told(grid: RoundGrid, liar: PeerId, kind: SignedKind, message: Message) -> None:
@@ -91,18 +91,18 @@ def test_after_a_conviction_nothing_goes_on_over_what_was_taken_back() -> None:
 
 def test_a_round_over_what_was_taken_back_does_not_begin() -> None:
     grid, before = convicted()
-    proposed(grid, grid.founded((MALLORY, EVE), 9), 0, before)
+    proposed(grid, grid.founded((EVE, MALLORY), 9), 0, before)
     assert not grid.cores[PUBLISHER].publications[JOB].court.rounds
 
 
 def test_liars_who_begin_a_round_over_the_truth_do_not_end_it_over_what_was_taken_back() -> None:
     grid, before = convicted()
     done_again(grid)
-    room = grid.founded((MALLORY, EVE), 9)
+    room = grid.founded((EVE, MALLORY), 9)
     proposed(grid, room, 0, grid.held)
     docket = grid.cores[PUBLISHER].publications[JOB].court.rounds[room.instance].docket
     proposed(grid, room, 1, before)
-    r = sealings.read(grid.pens[EVE], docket.terms, grid.overheard.signed[-1]).r
+    r = sealings.read(grid.pens[MALLORY], docket.terms, grid.overheard.signed[-1]).r
     for liar in (MALLORY, EVE):
         told(grid, liar, SignedKind.SEAL, Seal(instance=room.instance, round=1, attempt=1, r=r))
     for liar in (MALLORY, EVE):

@@ -41,6 +41,8 @@ def propose(own: Publication, envelope: SignedEnvelope, now_ms: int, connected: 
     shelf = own.shelf(proposal.microjob)
     if shelf.taken or not _holds(shelf, proposal):
         return
+    if sealing.is_of_convicted(checked, (*own.court.banned, *own.facts.banned)):
+        return
     instance = InstanceId(proposal.instance)
     if instance in own.court.rounds or instance in own.court.ended:
         return
@@ -223,7 +225,8 @@ def examined(own: Publication, given: ins.Reexecuted, now_ms: int) -> None:
     guilty = arbiter.convict(arbitration, dict(zip(given.chunks, digests, strict=True)))
     ended = {arbitration.microjob: None} if guilty else {}
     for guilt in guilty:
-        _accuse(own, arbitration, guilt)
+        if guilt.peer not in own.facts.banned:
+            _accuse(own, arbitration, guilt)
         ended.update(dict.fromkeys(void(own, guilt.peer)))
     for microjob in ended:
         open_again(own, microjob)

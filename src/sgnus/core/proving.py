@@ -14,7 +14,7 @@ from sgnus.core import effects as fx
 from sgnus.core import roster as rosters
 from sgnus.core.draw import Draw
 from sgnus.core.patience import patience_ms, unsealed_ms
-from sgnus.core.sealing import Sealing
+from sgnus.core.sealing import Sealing, majority
 from sgnus.core.verification import Verification
 from sgnus.messages.ids import PeerId
 from sgnus.messages.limits import (
@@ -69,9 +69,10 @@ def examined(own: Verification, chunks: tuple[int, ...], digests: bytes, now_ms:
         advance(own, now_ms)
 
 
-def not_examined(own: Verification) -> None:
+def not_examined(own: Verification, now_ms: int) -> None:
     """Our run could not be: it is asked for again when time has passed."""
     own.steps.asked = ()
+    own.steps.again_ms = now_ms + REPEAT_MS
 
 
 def severed(own: Verification, peer: PeerId, now_ms: int) -> None:
@@ -219,14 +220,14 @@ def _suspect(own: Verification, now_ms: int) -> None:
         own.say(SignedKind.SUSPICION, suspicion)
 
 
-def _examine(own: Verification, _now_ms: int) -> None:
+def _examine(own: Verification, now_ms: int) -> None:
     """If the draw names us: run the samples ourselves, from inputs that we read again."""
     dealt = findings.drawn(own.docket)
     if dealt is None:
         return
     judged = own.docket.judged_by(own.me)
     mine = tuple(chunk for chunk in dealt.dues.get(own.me, ()) if chunk not in judged)
-    if mine and own.steps.asked != mine:
+    if mine and own.steps.asked != mine and now_ms >= own.steps.again_ms:
         own.steps.asked = mine
         terms = own.docket.terms
         own.out.append(fx.Reexecute(terms.job, own.microjob, own.docket.round.instance, mine))
@@ -325,15 +326,25 @@ def _has_all(own: Verification, sealing: Sealing) -> bool:
 
 
 def _is_nobody_left(own: Verification, now_ms: int) -> bool:
-    """Some of the samples could be checked by those alone that were passed over, and none of them is there. Who is slow, or was
-    slandered, has its time; who was convicted has none.
+    """Some of the samples could be checked by those alone that were passed over, or cannot check any more and are not passed over
+    for want of a majority, and none of them is there. Who is slow, or was slandered, has its time; who was convicted has none.
     """
-    dealt = findings.drawn(own.docket)
-    if dealt is None or not dealt.unchecked:
+    docket = own.docket
+    dealt, spoken = findings.drawn(docket), docket.spoken
+    if dealt is None or spoken is None:
         return False
     wait_ms, severed = patience_ms(own.verdict_ms), own.moments.severed
-    awaited = [peer for peer in dealt.skipped if peer not in own.banned]
-    return all(now_ms - severed.get(peer, now_ms) >= wait_ms for peer in awaited)
+    gone = [
+        peer
+        for peer in (*spoken.sealing.members, *dealt.skipped)
+        if peer in own.banned or now_ms - severed.get(peer, now_ms) >= wait_ms
+    ]
+    if dealt.unchecked:
+        return all(peer in gone for peer in dealt.skipped)
+    owes = any(peer in own.banned and not findings.is_judged_by(docket, dealt, peer) for peer in dealt.dues)
+    others = len(spoken.sealing.members) - 1
+    able = [peer for peer in spoken.sealing.members if peer not in gone]
+    return owes and not majority(len(able), others)
 
 
 def _wait_with_proposing(own: Verification, now_ms: int) -> None:

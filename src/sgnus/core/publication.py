@@ -146,6 +146,10 @@ class Publication:
     def store(self, stored: OutputsStored) -> None:
         """Outputs lie on our disk: the first of a sub-block are HELD, for good."""
         shelf = self.shelf(stored.microjob)
+        if stored.sub_block not in shelf.held and is_banned(self, stored.member):
+            # On its way when that one was convicted.
+            self.out.append(fx.AnswerHeld(stored.token, None, "this peer was convicted"))
+            return
         if stored.sub_block >= self.facts.sub_blocks_of(stored.microjob):
             self.out.append(fx.AnswerHeld(stored.token, None, "there is no such sub-block"))
             return

@@ -161,7 +161,7 @@ def reexecuted(node: NodeCore, given: ins.Reexecuted, now_ms: int) -> None:
         digests = given.digests
         _with_round(node, round_, lambda: proving.examined(round_, given.chunks, digests, now_ms))
     elif round_ is not None:
-        proving.not_examined(round_)
+        proving.not_examined(round_, now_ms)
     elif own is not None:
         node.to_publication(own, judging.examined, given, now_ms)
 
@@ -261,7 +261,9 @@ def _proposed(node: NodeCore, proposal: Proposal, envelope: SignedEnvelope, now_
         return
     if len(node.rounds.running) >= ROUNDS_AT_ONCE_MAX:
         raise PeerFault("too many rounds at once")
-    sealings.read(node.pen, terms, envelope)
+    checked = sealings.read(node.pen, terms, envelope)
+    if lobby is not None and sealings.is_of_convicted(checked, lobby.facts.banned):
+        return
     _make_room(node, terms.job, proposal.microjob)
     round_ = _start(node, terms, proposal.microjob, instance, now_ms)
     _catch_up(node, round_, now_ms)

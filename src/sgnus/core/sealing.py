@@ -8,7 +8,7 @@ docs/protocol/verification.md.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from sgnus.core import roster as rosters
@@ -112,6 +112,13 @@ def seated_by(pen: Pen, listing: SignedEnvelope, held: Sequence[SignedEnvelope])
         if member != envelope.author:
             peers[member] = None
     return tuple(peers)
+
+
+def is_of_convicted(checked: Sealing, banned: Collection[PeerId]) -> bool:
+    """Whether somebody convicted proposes it, or hosts a room in which nothing was done: over the results of others alone."""
+    proposal = checked.proposal
+    is_idle = all(commit.instance != proposal.instance for commit in checked.commits)
+    return checked.proposer in banned or (is_idle and proposal.list.author in banned)
 
 
 def majority(suspects: int, others: int) -> bool:

@@ -17,40 +17,15 @@ from functools import partial
 from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
+from sgnus.core.quotas import quota_of, slot_of
 from sgnus.messages.errors import OurFault, PeerFault
 from sgnus.messages.ids import BlockId, PeerId
 from sgnus.messages.v1.types import DoneBody, EntryKind, JobBody, JobState, RoomBody, SettledBody
 from sgnus.wire.entry import OpenedEntry
 
-NO_SLOT: Final = -1
 Part = TypeVar("Part")
 
 
-@dataclass(frozen=True, slots=True)
-class Quota:
-    """How many entries of one kind stay: of one author with one body, of one author, in one slot, and of the job.
-
-    A slot is the microjob for kinds that name one, else the whole job.
-    """
-
-    per_body: int
-    per_author: int
-    per_slot: int
-    per_job: int
-
-
-# Two, where only one may exist: the second is the proof that the author signed both.
-QUOTAS: Final[Mapping[EntryKind, Quota]] = MappingProxyType(
-    {
-        EntryKind.REVISE: Quota(per_body=1, per_author=2, per_slot=2, per_job=2),
-        EntryKind.CANCEL: Quota(per_body=1, per_author=1, per_slot=1, per_job=1),
-        EntryKind.TAKEN: Quota(per_body=1, per_author=2, per_slot=2, per_job=1 << 20),
-        EntryKind.DONE: Quota(per_body=1, per_author=2, per_slot=2, per_job=2),
-        EntryKind.ROOM: Quota(per_body=1, per_author=1, per_slot=8, per_job=4096),
-        EntryKind.SETTLED: Quota(per_body=1, per_author=2, per_slot=8, per_job=1 << 20),
-        EntryKind.FRAUD: Quota(per_body=1, per_author=4, per_slot=64, per_job=64),
-    }
-)
 AUTHOR_ONLY: Final = frozenset((EntryKind.REVISE, EntryKind.CANCEL, EntryKind.TAKEN, EntryKind.DONE))
 
 
@@ -132,11 +107,6 @@ def rank_of(opened: OpenedEntry) -> bytes:
     """The one total order of entries: expiry, seq, digest; the highest are kept."""
     entry = opened.entry
     return entry.expires.to_bytes(8, "big") + entry.seq.to_bytes(8, "big") + opened.digest
-
-
-def slot_of(opened: OpenedEntry) -> int:
-    """The microjob that the entry is about, or `NO_SLOT`."""
-    return getattr(opened.body, "microjob", NO_SLOT)
 
 
 def authorise(opened: OpenedEntry, job: OpenedEntry, settlement_peers: frozenset[PeerId]) -> None:
@@ -234,22 +204,23 @@ class Shelf:
     def _put(self, rank: bytes, opened: OpenedEntry) -> None:
         kind = opened.entry.kind
         self._by_rank[rank] = opened
-        insort(self._slots.setdefault((kind, slot_of(opened)), []), rank)
+        insort(self._slots.setdefault((kind, slot_of(opened, self.job.author)), []), rank)
         insort(self._ranks.setdefault(kind, []), rank)
         self._parts.pop(kind, None)
         self._view = None
 
     def _take_out(self, kind: EntryKind, rank: bytes) -> None:
         opened = self._by_rank.pop(rank)
-        self._slots[kind, slot_of(opened)].remove(rank)
+        self._slots[kind, slot_of(opened, self.job.author)].remove(rank)
         self._ranks[kind].remove(rank)
         self._parts.pop(kind, None)
         self._view = None
 
     def _excess(self, opened: OpenedEntry) -> bytes | None:
         """The lowest rank of the innermost group that is over its quota because of this entry."""
-        entry, quota = opened.entry, QUOTAS[opened.entry.kind]
-        slot = self._slots[entry.kind, slot_of(opened)]
+        entry, number = opened.entry, slot_of(opened, self.job.author)
+        quota = quota_of(entry.kind, number)
+        slot = self._slots[entry.kind, number]
         mine = [rank for rank in slot if self._by_rank[rank].entry.author == entry.author]
         same = [rank for rank in mine if self._by_rank[rank].entry.body == entry.body]
         groups = (
@@ -359,7 +330,7 @@ def _best(ranked: list[OpenedEntry]) -> dict[int, OpenedEntry]:
     """The best entry of each slot, slots in order."""
     best: dict[int, OpenedEntry] = {}
     for opened in ranked:
-        best.setdefault(slot_of(opened), opened)
+        best.setdefault(opened.body.microjob, opened)
     return dict(sorted(best.items()))
 
 
@@ -384,7 +355,7 @@ def _contested(shelf: Shelf, kind: EntryKind) -> tuple[Contested, ...]:
     found: list[Contested] = []
     first: dict[tuple[int, PeerId], OpenedEntry] = {}
     for opened in shelf.of_kind(kind):
-        key = (slot_of(opened), opened.author)
+        key = (slot_of(opened, shelf.job.author), opened.author)
         counted = first.setdefault(key, opened)
         if counted is opened or (kind is EntryKind.REVISE and counted.entry.seq != opened.entry.seq):
             continue

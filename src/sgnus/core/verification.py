@@ -36,11 +36,14 @@ class Basis:
 
 @dataclass(slots=True)
 class Steps:
-    """What this member has done, and what it said (to say it again to whom it may not have reached)."""
+    """What this member has done, and what it said (to say it again to whom it may not have reached). `again_ms`: from when on it
+    may run again what it was `asked` for and could not.
+    """
 
     sealed: list[tuple[int, PeerId]] = field(default_factory=list)
     revealed: bytes | None = None
     asked: tuple[int, ...] = ()
+    again_ms: int = 0
     missed: bool = False
     opened: bool = False
     proven: bool = False
@@ -49,9 +52,9 @@ class Steps:
 
 @dataclass(slots=True)
 class Moments:
-    """When it next acts by itself. `moved_ms`: of the last news, `proposed_ms`: of the last proposal;
-    `revealed_ms`: since when all have revealed; `due`: which chunks the draw names each checker for, and since when;
-    `severed`: since when a member's stream is broken.
+    """When it next acts by itself. `moved_ms`: of the last news, `proposed_ms`: of the last proposal; `revealed_ms`: since when
+    all have revealed; `due`: which chunks the draw names each checker for, and since when; `severed`: since when a member's
+    stream is broken.
     """
 
     born_ms: int

@@ -116,6 +116,12 @@ class Demo:
         except TimeoutError as error:
             self._keeps = True
             raise WorldFault(f"The job did not end within {JOB_S_MAX:g} s.") from error
+        except ExceptionGroup as group:
+            self._keeps = True
+            fault = next((one for one in group.exceptions if isinstance(one, SgnusError)), None)
+            if fault is None:
+                raise
+            raise fault from group
         finally:
             if self._keeps:
                 await self._keep_stories(job.id)
