@@ -16,6 +16,7 @@ import pytest
 import sgnus
 from sgnus.runtime.network_file import new_network, write_network
 from tests.interop.cpp_app import ROOT, Process
+from tests.whole.grid import wait_for
 
 # The first test of a run waits for the build.
 pytestmark = pytest.mark.timeout(600)
@@ -42,9 +43,16 @@ class RealNode:
     def grid(self) -> sgnus.Grid:
         return sgnus.connect(self.home, start=False)
 
+    def gossips_with(self) -> int:
+        """How many others it has met."""
+        with self.grid() as grid:
+            return sum(peer.gossip for peer in grid.peers())
+
 
 class Network:
-    """Real nodes in one private network, each knowing the first."""
+    """Real nodes in one private network, each knowing the first. An app asks for a seat by gossip, and hosts a room itself if
+    nobody hears it: so each node has met those before it.
+    """
 
     def __init__(self, folder: Path, stack: ExitStack) -> None:
         self._folder = folder
@@ -52,6 +60,7 @@ class Network:
         self._file = folder / "network.json"
         write_network(self._file, new_network("interop"))
         self._bootstrap: list[str] = []
+        self._nodes = 0
 
     def node(self, name: str) -> RealNode:
         node = RealNode(self._folder / name, self._file, self._bootstrap)
@@ -59,6 +68,9 @@ class Network:
         self._stack.callback(node.process.signal, signal.SIGTERM)
         self._bootstrap = self._bootstrap or node.addresses()
         node.addresses()
+        if self._nodes:
+            wait_for(lambda: node.gossips_with() == self._nodes, f"{name} gossips with {self._nodes} others")
+        self._nodes += 1
         return node
 
 

@@ -53,6 +53,15 @@ class AppRoom:
         self.changed = asyncio.Event()
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What an app asked the core. `gets_seat`: whether an answer that is OK means a seat."""
+
+    job: BlockId
+    gets_seat: Callable[[fx.AnswerApp], bool]
+    done: asyncio.Future[fx.AnswerApp]
+
+
 class AppRooms:
     """The seats of apps: the core fills them, apps empty them."""
 
@@ -100,22 +109,26 @@ class Apps:
         self._inputs = inputs
         self._hands = hands
         self._tokens = itertools.count(1)
-        self._answers: dict[int, asyncio.Future[fx.AnswerApp]] = {}
+        self._asked: dict[int, Asked] = {}
         self.rooms = AppRooms()
 
     # ---- what the core does
     def answer(self, answer: fx.AnswerApp) -> None:
-        waiting = self._answers.pop(answer.token, None)
-        if waiting is not None and not waiting.done():
-            waiting.set_result(answer)
+        """The seat is there from now on: the core may tell of leases in it, or of its end, before whoever asked is awake."""
+        asked = self._asked.pop(answer.token, None)
+        if asked is None or asked.done.done():
+            return
+        if answer.status is RoomJoinStatus.OK and asked.gets_seat(answer):
+            self.rooms.seat(asked.job, answer.microjob)
+        asked.done.set_result(answer)
 
     # ---- what the app asks
     async def join(self, request: RoomJoinRequest) -> RoomJoinReply:
         """RoomJoin."""
         job = self._known(request.job)
-        answer = await self._ask(lambda token: AppJoins(token, job, request.microjob))
-        if answer.status is RoomJoinStatus.OK:
-            self.rooms.seat(job, request.microjob)
+        answer = await self._ask(
+            job, lambda token: AppJoins(token, job, request.microjob), gets_seat=lambda _answer: True
+        )
         return RoomJoinReply(status=answer.status, detail=answer.detail)
 
     async def host(self, request: PublishDataToProcessRequest) -> PublishDataToProcessReply:
@@ -124,10 +137,10 @@ class Apps:
         job = self._jobs.get(block)
         if job is not None and request.microjob is not None:
             _check_sub_blocks(job, request)
-        answer = await self._ask(lambda token: AppHosts(token, block, request.microjob))
-        hosting = answer.status is RoomJoinStatus.OK and answer.host == self._engine.core.pen.peer
-        if hosting:
-            self.rooms.seat(block, answer.microjob)
+        answer = await self._ask(
+            block, lambda token: AppHosts(token, block, request.microjob), gets_seat=self._is_host
+        )
+        hosting = answer.status is RoomJoinStatus.OK and self._is_host(answer)
         return PublishDataToProcessReply(
             hosting=hosting, host=answer.host, microjob=answer.microjob, detail=answer.detail
         )
@@ -135,7 +148,9 @@ class Apps:
     async def leave(self, request: RoomLeaveRequest) -> RoomLeaveReply:
         """RoomLeave; what the app worked on goes back."""
         job = self._known(request.job)
-        answer = await self._ask(lambda token: AppLeaves(token, job, request.microjob))
+        answer = await self._ask(
+            job, lambda token: AppLeaves(token, job, request.microjob), gets_seat=lambda _answer: False
+        )
         self.rooms.drop(job, request.microjob)
         return RoomLeaveReply(left=answer.status is RoomJoinStatus.OK)
 
@@ -259,15 +274,19 @@ class Apps:
     def _give_back(self, asked: fx.Process, reason: ReturnReason, detail: str) -> None:
         self._engine.put(SubBlockFailed(asked.instance, asked.sub_block, reason, detail))
 
-    async def _ask(self, make: Callable[[int], Input]) -> fx.AnswerApp:
+    def _is_host(self, answer: fx.AnswerApp) -> bool:
+        return answer.host == self._engine.core.pen.peer
+
+    async def _ask(
+        self, job: BlockId, make: Callable[[int], Input], *, gets_seat: Callable[[fx.AnswerApp], bool]
+    ) -> fx.AnswerApp:
         token = next(self._tokens)
-        done: asyncio.Future[fx.AnswerApp] = asyncio.get_running_loop().create_future()
-        self._answers[token] = done
+        asked = self._asked[token] = Asked(job, gets_seat, asyncio.get_running_loop().create_future())
         self._engine.put(make(token))
         try:
-            return await asyncio.wait_for(done, HELD_S_MAX)
+            return await asyncio.wait_for(asked.done, HELD_S_MAX)
         finally:
-            self._answers.pop(token, None)
+            self._asked.pop(token, None)
 
     def _known(self, job: str) -> BlockId:
         block = BlockId(job)
